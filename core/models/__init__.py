@@ -1,0 +1,1 @@
+"""What gives a reward: cards, loading, one module per family."""

@@ -1,0 +1,163 @@
+"""What a perturbation is: a named edit of a prompt or response with a statement of its effect.
+
+An edit is a plain function from an `EditRequest` to an `Edited` text. It raises `NotApplicable`
+where it has nothing to work on, so that an unchanged text is never mistaken for a result.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from core.errors import PerturbationError
+from core.schema import Conversation, Message, split_conversation
+
+Group = Literal["nothing", "lower", "raise", "shortcut"]
+"""What a perturbation should do to the reward of a good reward model."""
+
+GROUPS: tuple[Group, ...] = get_args(Group)
+
+GROUP_MEANING: dict[Group, str] = {
+    "nothing": "The meaning stays: the reward should not move.",
+    "lower": "The response gets worse: the reward should drop.",
+    "raise": "The response gets better: the reward should rise.",
+    "shortcut": "Only the manner changes: a reward that rises has taken a shortcut.",
+}
+
+Target = Literal["prompt", "response"]
+"""Which text is edited: the last user turn, or the response."""
+
+
+class NotApplicable(Exception):  # noqa: N818 - not an error: the answer of an edit with nothing to do
+    """Raised by an edit that finds nothing to work on; `reason` says what is missing."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class EditRequest:
+    """What an edit gets to work with.
+
+    Attributes:
+        text: the text to edit.
+        prompt: the last user turn, or the empty text where there is none.
+        rng: the only source of randomness an edit may use.
+        dose: how much of the edit to apply, at least 1; edits without doses ignore it.
+    """
+
+    text: str
+    prompt: str
+    rng: random.Random
+    dose: int = 1
+
+
+@dataclass(frozen=True)
+class Edited:
+    """The edited text, and in a few words what was changed ("1,200 became 1,700")."""
+
+    text: str
+    note: str
+
+
+Edit = Callable[[EditRequest], Edited]
+
+
+@dataclass(frozen=True)
+class PerturbationOutcome:
+    """The result of applying a perturbation.
+
+    Attributes:
+        applied: whether the text was changed.
+        conversation: the edited conversation, or a copy of the given one where not applied.
+        reason: why it was not applied; empty where it was.
+        note: what was changed; empty where nothing was.
+    """
+
+    applied: bool
+    conversation: list[Message]
+    reason: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """A named edit of one text of a conversation.
+
+    Attributes:
+        name: the identifier, lower-case words joined by hyphens.
+        title: the name a person reads.
+        group: what it should do to the reward.
+        description: one sentence on what it changes.
+        target: which text it edits.
+        edit: the function that makes the new text.
+        doses: the amounts it comes in, rising, or empty where it is all or nothing. A larger dose
+            contains the smaller one's changes where the seed is the same.
+        default_dose: the amount applied when none is asked for.
+    """
+
+    name: str
+    title: str
+    group: Group
+    description: str
+    target: Target
+    edit: Edit
+    doses: tuple[int, ...] = ()
+    default_dose: int = 1
+
+    def apply(
+        self, conversation: Conversation, seed: int = 0, dose: int | None = None
+    ) -> PerturbationOutcome:
+        """The conversation with its target text edited; the same arguments give the same result.
+
+        Raises:
+            ConversationError: the conversation does not end with the assistant's turn.
+            PerturbationError: the perturbation does not come in this dose.
+        """
+        dose = self._checked_dose(dose)
+        _, response = split_conversation(conversation)
+        messages: list[Message] = [
+            {"role": message["role"], "content": message["content"]} for message in conversation
+        ]
+        asked = _last_user_turn(messages)
+        if self.target == "prompt" and asked is None:
+            return PerturbationOutcome(False, messages, "There is no user turn to edit.")
+        prompt = "" if asked is None else messages[asked]["content"]
+        position = len(messages) - 1 if self.target == "response" or asked is None else asked
+        text = response if self.target == "response" else prompt
+        if not text.strip():
+            return PerturbationOutcome(False, messages, f"The {self.target} is empty.")
+        rng = random.Random(f"{self.name}:{seed}")  # noqa: S311 - a seeded choice of words, no secret
+        try:
+            edited = self.edit(EditRequest(text, prompt, rng, dose))
+        except NotApplicable as nothing_to_do:
+            return PerturbationOutcome(False, messages, nothing_to_do.reason)
+        if edited.text == text:
+            return PerturbationOutcome(False, messages, "The edit would leave the text as it is.")
+        messages[position]["content"] = edited.text
+        return PerturbationOutcome(True, messages, note=edited.note)
+
+    def _checked_dose(self, dose: int | None) -> int:
+        if dose is None:
+            return self.default_dose
+        allowed = self.doses or (1,)
+        if dose not in allowed:
+            listed = ", ".join(map(str, allowed))
+            raise PerturbationError(f"{self.name} does not come in dose {dose}, only in {listed}.")
+        return dose
+
+
+def replace_ranges(text: str, replacements: Sequence[tuple[int, int, str]]) -> str:
+    """`text` with each (start, end, new text) put in; the ranges must not overlap."""
+    parts: list[str] = []
+    at = 0
+    for start, end, new in sorted(replacements):
+        parts.extend((text[at:start], new))
+        at = end
+    return "".join(parts) + text[at:]
+
+
+def _last_user_turn(messages: Sequence[Message]) -> int | None:
+    positions = [at for at, message in enumerate(messages) if message["role"] == "user"]
+    return positions[-1] if positions else None

@@ -1,0 +1,1 @@
+"""How the embedded reward models were made, and how to make one's own."""

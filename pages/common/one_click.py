@@ -1,0 +1,64 @@
+"""One-click edits: the named perturbations, grouped by what they should do to the reward."""
+
+import streamlit as st
+
+from core.perturbations.base import GROUP_MEANING, Group
+from core.perturbations.registry import get, perturbations
+from pages.common.session import act, workspace
+from pages.common.workspace import Workspace
+
+_LABELS: dict[Group, tuple[str, str]] = {
+    "nothing": ("Change nothing", ":material/trending_flat:"),
+    "lower": ("Make it worse", ":material/trending_down:"),
+    "raise": ("Make it better", ":material/trending_up:"),
+    "shortcut": ("Try a shortcut", ":material/bolt:"),
+}
+
+
+def menus() -> None:
+    """One menu a group; below them what the last edit changed, or why it did not apply."""
+    space = workspace()
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        for group, (label, icon) in _LABELS.items():
+            names = [perturbation.name for perturbation in perturbations(group)]
+            if names:
+                st.menu_button(
+                    label,
+                    names,
+                    key=f"edit-{group}",
+                    format_func=_title,
+                    icon=icon,
+                    help=GROUP_MEANING[group],
+                    disabled=space.conversation is None,
+                    on_click=_apply,
+                    args=(f"edit-{group}",),
+                )
+    if space.notice:
+        st.text(space.notice)
+
+
+def _title(name: str) -> str:
+    return get(name).title
+
+
+def _apply(key: str) -> None:
+    name = st.session_state.get(key)
+    if name is not None:
+        act(lambda space: apply_perturbation(space, name))
+
+
+def apply_perturbation(space: Workspace, name: str) -> None:
+    """Edits the text on screen with a perturbation, as a new version; says so where it cannot.
+
+    Using the same one again takes the next seed, so that a second click makes a second edit.
+    """
+    if space.conversation is None:
+        return
+    perturbation = get(name)
+    seed = sum(version.label == perturbation.title for version in space.tree.versions)
+    outcome = perturbation.apply(space.conversation, seed=seed)
+    if not outcome.applied:
+        space.notice = f"{perturbation.title} does not apply: {outcome.reason}"
+        return
+    space.apply(outcome.conversation, perturbation.title)
+    space.notice = f"{perturbation.title}: {outcome.note or perturbation.description}"

@@ -1,0 +1,132 @@
+"""The reward service as pages use it: started warm, asked without waiting, shared by all sessions."""
+
+import gc
+import logging
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from core.engine.conformance import ConformanceReport
+from core.engine.jobs import ScoreJob
+from core.engine.service import RewardService, get_service
+from core.models.card import RewardModelCard
+from core.models.catalogue import list_cards, load_card
+from core.reference import reference_responses
+from core.schema import Message, content_id
+from pages.common.background import RUNNING, Outcome, tasks
+
+MAIN_MODEL = "pocket"
+EARLY_CHECKPOINT = "pocket-step-"
+
+_log = logging.getLogger(__name__)
+
+
+def default_models() -> list[str]:
+    """The models a new visitor sees: the embedded one, and beside it the start of its training."""
+    ids = sorted(model_titles())
+    early = [model_id for model_id in ids if model_id.startswith(EARLY_CHECKPOINT)]
+    return [model_id for model_id in (MAIN_MODEL, *early[:1]) if model_id in ids]
+
+
+def reward_service() -> RewardService:
+    """The process's reward service; the first call starts loading the default models."""
+    warm_up()
+    return get_service()
+
+
+@st.cache_resource(show_spinner=False)
+def warm_up() -> None:
+    """Loads the default models once per process, in the background, so that nobody waits for it."""
+    threading.Thread(target=_load_defaults, name="warm-up", daemon=True).start()
+
+
+def _load_defaults() -> None:
+    greeting = reference_responses(1)[0].conversation
+    for name in default_models():
+        # A failure is not lost: the first visitor's card shows it with its cause.
+        try:
+            get_service().score(name, [greeting])
+        except Exception:
+            _log.exception("The model %s could not be loaded ahead of the first visitor.", name)
+    gc.collect()
+    # The modules and weights stay until the end: the collector need not look at them again.
+    gc.freeze()
+
+
+@st.cache_data(ttl=10, show_spinner=False)
+def _catalogue_titles() -> dict[str, str]:
+    return {card.id: card.title or card.id for card in list_cards()}
+
+
+def model_titles() -> dict[str, str]:
+    """Title of each model that can be chosen, by its id: the catalogue, then what was registered."""
+    titles = dict(_catalogue_titles())
+    for resident in get_service().resident():
+        titles.setdefault(resident.id, resident.id)
+    return titles
+
+
+def forget_titles() -> None:
+    """Has the catalogue read again, after a model was added."""
+    _catalogue_titles.clear()
+
+
+def card_of(model: str) -> RewardModelCard:
+    """The card of a model of the catalogue or of one handed to the service."""
+    if model in {card.id for card in list_cards()}:
+        return load_card(model)
+    return get_service().model(model).card
+
+
+def conformance(model: str) -> Outcome:
+    """The model's conformance report (an `Outcome` of `ConformanceReport`), without waiting."""
+    return tasks().outcome(("conformance", model), lambda: _check(model))
+
+
+def known_conformance(model: str) -> Outcome | None:
+    """The outcome of a check that was started before, or None; starts nothing."""
+    return tasks().known(("conformance", model))
+
+
+def encoded(model: str, conversation: Sequence[Message]) -> Outcome:
+    """What the model reads of a conversation (an `Outcome` of `EncodedConversation`)."""
+    messages = list(conversation)
+    return tasks().outcome(
+        ("encoded", model, content_id(messages)), lambda: reward_service().encode(model, messages)
+    )
+
+
+def _check(model: str) -> ConformanceReport:
+    return reward_service().conformance(model)
+
+
+@st.cache_resource(show_spinner=False)
+def _reference_jobs() -> dict[str, ScoreJob]:
+    return {}
+
+
+def reference_rewards(model: str) -> Outcome:
+    """The model's rewards of the reference responses (an `Outcome` of a float array, NaN where one
+    failed), without waiting."""
+    jobs = _reference_jobs()
+    job = jobs.get(model)
+    if job is None:
+        conversations = [response.conversation for response in reference_responses()]
+        job = jobs.setdefault(model, reward_service().submit(model, conversations))
+    if not job.finished:
+        return RUNNING
+    if job.error is not None:
+        return Outcome("failed", error=str(job.error))
+    return Outcome("done", np.array([row.reward for row in job.rows()]))
+
+
+def reference_progress(models: Sequence[str]) -> str:
+    """How far the reference responses are, in words, or an empty string when nothing runs."""
+    parts = [job.progress() for name, job in _reference_jobs().items() if name in models]
+    open_parts = [part for part in parts if part.state in ("queued", "running")]
+    if not open_parts:
+        return ""
+    done, total = sum(p.done for p in open_parts), sum(p.total for p in open_parts)
+    return f"{done} of {total} reference responses read"

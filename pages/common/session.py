@@ -1,0 +1,53 @@
+"""A visitor's state on the server: one workspace, its open jobs, and how an action changes them."""
+
+import uuid
+from collections.abc import Callable
+
+import streamlit as st
+
+from pages.common.editor import read_edit
+from pages.common.readings import SessionJobs
+from pages.common.workspace import Workspace
+
+
+def workspace() -> Workspace:
+    """This visitor's workspace, made on the first visit."""
+    if "workspace" not in st.session_state:
+        st.session_state["workspace"] = Workspace.of_example()
+    space: Workspace = st.session_state["workspace"]
+    return space
+
+
+def session_jobs() -> SessionJobs:
+    """This visitor's open scoring jobs."""
+    if "jobs" not in st.session_state:
+        st.session_state["jobs"] = SessionJobs(uuid.uuid4().hex)
+    jobs: SessionJobs = st.session_state["jobs"]
+    return jobs
+
+
+def act(action: Callable[[Workspace], None]) -> None:
+    """Runs an action on the workspace from a widget's callback and redraws what it may change.
+
+    What was typed last is taken in first, so that no action can overtake a keystroke.
+    """
+    space = workspace()
+    space.absorb(read_edit("editor"))
+    action(space)
+    refresh()
+
+
+def refresh() -> None:
+    """Redraws the whole playground, from a widget's callback."""
+    waits_for("details", waiting=True)
+    st.rerun(["live", "details"])
+
+
+def waits_for(part: str, *, waiting: bool) -> None:
+    """Notes whether a part of the page shows something that is still being computed."""
+    st.session_state[f"{part}-waits"] = waiting
+
+
+def still_waits(part: str) -> bool:
+    """Whether a part of the page is to be drawn again as soon as possible."""
+    return bool(st.session_state.get(f"{part}-waits", True))

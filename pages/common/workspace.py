@@ -1,0 +1,168 @@
+"""What one visitor has on the playground: the text being edited, its versions and the baseline.
+
+Knows nothing of Streamlit: pages call its actions and draw what it holds.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from core.errors import ConversationError
+from core.schema import Message, parse_conversation
+from core.versions import Version, VersionTree
+from pages.common.editor import Acknowledgement, Edit, EditorContent
+from pages.common.examples import EXAMPLES, Example
+from pages.common.readings import Reading
+
+
+@dataclass
+class Workspace:
+    """The state behind the playground.
+
+    Attributes:
+        tree: every version, the current one and the pinned baseline.
+        draft: the turns in the editor, which may not be a conversation yet.
+        raw: the editor's JSON text in raw mode, else None.
+        problem: why the draft cannot be scored, or an empty string.
+        revision: counts the times Python put text into the editor.
+        ack: the last edit taken in.
+        notice: what the last action has to say, or an empty string.
+        example: the example that was opened, or None.
+    """
+
+    tree: VersionTree
+    draft: list[Message]
+    raw: str | None = None
+    problem: str = ""
+    revision: int = 0
+    ack: Acknowledgement = field(default_factory=Acknowledgement)
+    notice: str = ""
+    example: Example | None = None
+
+    @staticmethod
+    def of_example(example: Example = EXAMPLES[0]) -> "Workspace":
+        """A workspace with the example open: its baseline pinned, its edit on screen."""
+        workspace = Workspace(VersionTree(), [])
+        workspace.open_example(example)
+        return workspace
+
+    @staticmethod
+    def of_tree(tree: VersionTree) -> "Workspace":
+        """A workspace that goes on where a shared tree was."""
+        return Workspace(tree, list(tree.current.messages))
+
+    @property
+    def conversation(self) -> list[Message] | None:
+        """The draft as a conversation, or None while it is not one."""
+        return None if self.problem else list(self.draft)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the draft is the current version, word for word."""
+        return not self.problem and list(self.draft) == list(self.tree.current.messages)
+
+    def editor_content(self, *, poll_ms: int) -> EditorContent:
+        """What the editor is told."""
+        return EditorContent(self.draft, self.raw, self.revision, self.ack, self.problem, poll_ms)
+
+    def open_example(self, example: Example) -> None:
+        """Puts an example on screen: its baseline pinned, its edit current.
+
+        It becomes a new root of the history; what was there before stays.
+        """
+        if self.draft:
+            self.record("edit")
+        baseline, edited = example.versions()
+        first = self.tree.add(baseline, None, f"{example.title}: baseline")
+        self.tree.pin(first.id)
+        self.tree.add(edited, first.id, example.edit)
+        self.example = example
+        self._show(edited)
+
+    def absorb(self, edit: Edit | None) -> bool:
+        """Takes in what the editor sent; True when that made a new version.
+
+        An edit that was typed on text which has been replaced since is acknowledged and dropped.
+        """
+        if edit is None or edit.ack == self.ack:
+            return False
+        if edit.ack.client == self.ack.client and edit.ack.seq < self.ack.seq:
+            return False
+        self.ack = edit.ack
+        if edit.base != self.revision:
+            return False
+        self.notice = ""
+        self.raw = edit.raw
+        self._read(edit)
+        return edit.settled and self.record("edit")
+
+    def record(self, label: str) -> bool:
+        """Makes the draft a version, child of the current one, unless it is that version already."""
+        if self.problem or self.settled:
+            return False
+        self.tree.add(self.draft, self.tree.current.id, label)
+        return True
+
+    def apply(self, messages: Sequence[Message], label: str) -> None:
+        """Puts an edit made by the program on screen, as a new version."""
+        self.record("edit")
+        self.tree.add(list(messages), self.tree.current.id, label)
+        self._show(messages)
+
+    def go_back(self, version_id: int) -> None:
+        """Puts a version back on screen; the next edit branches off from it."""
+        self.record("edit")
+        version = self.tree.go_back(version_id)
+        self._show(version.messages)
+
+    def branch(self, version_id: int) -> None:
+        """Starts a new line from a copy of a version."""
+        self.record("edit")
+        version = self.tree[version_id]
+        self.tree.add(list(version.messages), version_id, f"branch of v{version_id}")
+        self._show(version.messages)
+
+    def pin(self, version_id: int) -> None:
+        """Makes a version the baseline."""
+        self.tree.pin(version_id)
+        self.notice = ""
+
+    def pin_current(self) -> None:
+        """Makes the text on screen the baseline."""
+        self.record("edit")
+        self.pin(self.tree.current.id)
+
+    def note_rewards(self, readings: Sequence[Reading]) -> None:
+        """Keeps the rewards of the text on screen with its version, once it is one."""
+        if self.settled:
+            rewards = {r.model: r.reward for r in readings if r.state == "scored"}
+            self.keep_rewards(self.tree.current.id, rewards)
+
+    def keep_rewards(self, version_id: int, rewards: Mapping[str, float]) -> None:
+        """Keeps rewards with a version."""
+        self.tree.set_rewards(version_id, rewards)
+
+    def missing_rewards(self, models: Sequence[str]) -> dict[str, list[Version]]:
+        """The versions each model has not scored yet."""
+        missing = {
+            model: [v for v in self.tree.versions if model not in v.rewards] for model in models
+        }
+        return {model: versions for model, versions in missing.items() if versions}
+
+    def _show(self, messages: Sequence[Message]) -> None:
+        self.draft, self.raw, self.problem, self.notice = list(messages), None, "", ""
+        self.revision += 1
+
+    def _read(self, edit: Edit) -> None:
+        try:
+            value = json.loads(edit.raw) if edit.raw is not None else list(edit.messages or ())
+            self.draft = parse_conversation(value)
+            self.problem = ""
+        except json.JSONDecodeError as error:
+            self.problem = f"Not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        except RecursionError:
+            self.problem = "Not a list of messages: brackets within brackets within brackets."
+        except ConversationError as error:
+            self.problem = str(error)
+            if edit.messages is not None:
+                self.draft = list(edit.messages)

@@ -1,0 +1,25 @@
+"""The models page: what is in memory, what can be chosen, whether its numbers hold, and adding one."""
+
+import streamlit as st
+
+from pages.common import catalogue_view
+from pages.common.model_choice import add_model_form
+
+st.markdown("#### Models")
+st.caption(
+    "Every model the playground can ask. A card says how one is loaded and read; the conformance "
+    "check says whether its numbers can be trusted."
+)
+
+left, right = st.columns([0.62, 0.38], gap="large")
+with right:
+    st.markdown("##### In memory")
+    catalogue_view.residents()
+    st.markdown("##### Add a model")
+    with st.container(border=True):
+        add_model_form(key="models-page")
+with left:
+    st.markdown("##### Catalogue")
+    catalogue_view.catalogue_table()
+    st.markdown("##### One model")
+    catalogue_view.one_model()
