@@ -25,7 +25,10 @@ page = st.navigation(
             default=True,
         ),
         st.Page(
-            "pages/setup/models.py", title="Models", icon=":material/deployed_code:", url_path="models"
+            "pages/setup/models.py",
+            title="Models",
+            icon=":material/deployed_code:",
+            url_path="models",
         ),
     ],
     position="top",

@@ -1,0 +1,1 @@
+"""The pages of the workbench, one folder a section; each is a thin file over `core`."""

@@ -6,6 +6,8 @@ not hold; 2 the command or its input is unusable; 130 stopped by Ctrl-C, with wh
 Nothing heavy is imported before a command needs it, so that `--help` answers at once.
 """
 
+import os
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -72,6 +74,9 @@ def _options(
 
 def main() -> None:
     """Runs the command that the arguments name."""
+    # What libraries tell their developers would bury what we tell the user.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    warnings.simplefilter("ignore", FutureWarning)
     app(prog_name="reward-workbench")
 
 

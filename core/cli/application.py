@@ -1,5 +1,6 @@
 """Commands around the workbench itself: prepare the embedded model, open the pages, train."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,9 @@ import typer
 
 import core
 from core.errors import WorkbenchError
+
+GRACE_S = 3.0
+"""How long the server may take to end of its own accord after Ctrl-C."""
 
 
 class AppNotFoundError(WorkbenchError):
@@ -47,12 +51,22 @@ def open_app(context: typer.Context) -> None:
     command = [sys.executable, "-m", "streamlit", "run", *context.args, str(file)]
     # Streamlit reads .streamlit/config.toml of the folder it runs in.
     process = subprocess.Popen(command, cwd=file.parent)  # noqa: S603 - our own interpreter
-    while True:
-        try:
-            code = process.wait()
-        except KeyboardInterrupt:
-            continue  # the server got the same signal and is closing its sessions
-        raise typer.Exit(code)
+    # Whoever stops this command (a container, a service manager) means the server.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: process.terminate())
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        # A terminal sends Ctrl-C to the server as well, which then closes its sessions.
+        code = _wait_or_end(process)
+    raise typer.Exit(code if code >= 0 else 128 - code)
+
+
+def _wait_or_end(process: "subprocess.Popen[bytes]") -> int:
+    try:
+        return process.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        return process.wait()
 
 
 def train(context: typer.Context) -> None:

@@ -44,6 +44,13 @@ def pair_lines(pairs: pd.DataFrame, *, seed: int) -> list[str]:
             reasons=part["error"].tolist(),
         )
         lines += _accuracy_lines(str(model), result, seed)
+        cut = (part["truncated_chosen"] > 0) | (part["truncated_rejected"] > 0)
+        if cut.any():
+            n_ties = int((part.loc[cut, "margin"] == 0).sum())
+            lines.append(
+                f"  truncated: {int(cut.sum()):,} pairs have a text cut at the model's limit, "
+                f"{n_ties:,} of them are ties"
+            )
     return lines
 
 

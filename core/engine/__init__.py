@@ -1,0 +1,1 @@
+"""How rewards are computed fast: templating, batching, prefix reuse, cache, service."""

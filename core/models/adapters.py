@@ -26,6 +26,7 @@ class AdapterHost:
         self.model = base
         self.tokenizer = tokenizer
         self.lock = threading.RLock()
+        self.n_bytes = int(base.get_memory_footprint())
         self._peft: PeftModel | None = None
         self._folders: dict[str, Path] = {}
         self._active: str | None = None

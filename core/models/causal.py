@@ -84,6 +84,7 @@ class CausalRewardModel(TokenRewardModel):
         precision: Precision,
         residence: str | None = None,
         n_bytes: int = 0,
+        shared_bytes: int = 0,
         activate: Callable[[], None] | None = None,
         lock: "threading.RLock | None" = None,
     ) -> None:
@@ -97,6 +98,7 @@ class CausalRewardModel(TokenRewardModel):
         self._backbone = getattr(model, model.base_model_prefix)
         self._residence = residence or fingerprint
         self._n_bytes = n_bytes
+        self._shared_bytes = shared_bytes
         self._activate = activate or (lambda: None)
         self._lock = lock or threading.RLock()
         self._masks = _MaskKind.of(model)
@@ -117,6 +119,10 @@ class CausalRewardModel(TokenRewardModel):
     @property
     def n_bytes(self) -> int:
         return self._n_bytes
+
+    @property
+    def shared_bytes(self) -> int:
+        return self._shared_bytes
 
     def read_position(self, ids: Sequence[int]) -> int:
         """Index of the token the reward is read from: the last that is not the padding token."""

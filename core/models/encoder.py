@@ -72,7 +72,9 @@ class EncoderRewardModel(TokenRewardModel):
         self, sequences: Sequence[TokenSequence], *, padding_side: PaddingSide | None = None
     ) -> ModelOutput:
         if padding_side == "left":
-            raise ValueError("An encoder reads its first token: it can be padded only on the right.")
+            raise ValueError(
+                "An encoder reads its first token: it can be padded only on the right."
+            )
         longest = max(len(sequence) for sequence in sequences)
         fill = self.pad_id if self.pad_id is not None else 0
         ids = torch.full((len(sequences), longest), fill)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -28,6 +29,7 @@ from core.models.card import (
     RewardModelCard,
 )
 from core.models.causal import CausalRewardModel
+from core.models.derive import derive_card, is_unrefined, read_tokenizer_config
 from core.models.encoder import EncoderRewardModel
 from core.models.precision import Precision, default_device, resolve
 
@@ -50,6 +52,10 @@ def load_card_model(
     if isinstance(card.source, AdapterSource):
         return _load_adapter(card, card.source, target, precision)
     folder = weights.fetch(card.source)
+    if is_unrefined(card):
+        config = weights.read_json(folder / "config.json")
+        card = derive_card(config, read_tokenizer_config(folder), card.source, card_id=card.id)
+        precision = resolve(card.dtype, target)
     trust = _may_run_code(card.source, folder, trusted_code)
     tokenizer = load_tokenizer(folder, card)
     model = load_classifier(folder, card, precision, target, trust_remote_code=trust)
@@ -121,7 +127,7 @@ def load_classifier(
             model, info = AutoModelForSequenceClassification.from_pretrained(
                 folder, output_loading_info=True, **options
             )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelLoadError(f"{card.id}: the checkpoint cannot be loaded: {error}") from error
     _refuse_missing(card, info, head_comes_later=head_comes_later)
     _check_labels(card, model)
@@ -195,6 +201,7 @@ def _load_adapter(
         precision=precision,
         residence=key,
         n_bytes=own_bytes,
+        shared_bytes=host.n_bytes,
         activate=lambda: host.activate(name),
         lock=host.lock,
     )

@@ -81,7 +81,9 @@ def _negated_modal(match: "regex.Match[str]") -> str:
 
 _RULES: Final[tuple[_Rule, ...]] = (
     _Rule(
-        regex.compile(rf"(?i)\b(?P<verb>am|is|are|was|were|can|could|will|would|should|must|may|might|has|have|had|does|did|do) not\b{_PLAIN}"),
+        regex.compile(
+            rf"(?i)\b(?P<verb>am|is|are|was|were|can|could|will|would|should|must|may|might|has|have|had|does|did|do) not\b{_PLAIN}"
+        ),
         lambda m: m["verb"],
     ),
     _Rule(
@@ -93,12 +95,18 @@ _RULES: Final[tuple[_Rule, ...]] = (
         lambda m: _in_case(m.group(), "always"),
     ),
     _Rule(
-        regex.compile(r"(?i)\b(?P<there>there (?:is|was)) no(?=\s(?P<next>\p{L}))(?!\s(?:one|more)\b)"),
+        regex.compile(
+            r"(?i)\b(?P<there>there (?:is|was)) no(?=\s(?P<next>\p{L}))(?!\s(?:one|more)\b)"
+        ),
         lambda m: f"{m['there']} {'an' if m['next'].lower() in 'aeiou' else 'a'}",
     ),
-    _Rule(regex.compile(r"(?i)\b(?P<there>there (?:are|were)) no(?=\s\p{L})"), lambda m: m["there"]),
     _Rule(
-        regex.compile(rf"{_SUBJECT}(?<!\b[Hh]ere\s)(?:is|are|was|were)\b{_NOT_YET}(?=\s+[\w(\"“*`$])"),
+        regex.compile(r"(?i)\b(?P<there>there (?:are|were)) no(?=\s\p{L})"), lambda m: m["there"]
+    ),
+    _Rule(
+        regex.compile(
+            rf"{_SUBJECT}(?<!\b[Hh]ere\s)(?:is|are|was|were)\b{_NOT_YET}(?=\s+[\w(\"“*`$])"
+        ),
         lambda m: f"{m.group()} not",
     ),
     _Rule(regex.compile(rf"(?<=\bI\s)am\b{_NOT_YET}(?=\s+\w)"), lambda _: "am not"),
@@ -130,15 +138,17 @@ _RULES: Final[tuple[_Rule, ...]] = (
         doubt=1,
     ),
     _Rule(
-        regex.compile(rf"(?<=\w\s){_NOT_A_VERB_AFTER}(?:{_any(THIRD_PERSON)})\b{_NOT_YET}(?!\sof\b)"),
+        regex.compile(
+            rf"(?<=\w\s){_NOT_A_VERB_AFTER}(?:{_any(THIRD_PERSON)})\b{_NOT_YET}(?!\sof\b)"
+        ),
         lambda m: f"does not {THIRD_PERSON[m.group()]}",
         doubt=1,
     ),
+    _Rule(regex.compile(rf"{_SUBJECT}has\b{_OBJECT}"), lambda _: "does not have", doubt=1),
     _Rule(
-        regex.compile(rf"{_SUBJECT}has\b{_OBJECT}"), lambda _: "does not have", doubt=1
-    ),
-    _Rule(
-        regex.compile(rf"(?<=\b(?:I|[Yy]ou|[Ww]e|[Tt]hey|[Hh]e|[Ss]he|[Ii]t)\s)(?:{_any(PAST_FORMS)})\b{_NOT_YET}"),
+        regex.compile(
+            rf"(?<=\b(?:I|[Yy]ou|[Ww]e|[Tt]hey|[Hh]e|[Ss]he|[Ii]t)\s)(?:{_any(PAST_FORMS)})\b{_NOT_YET}"
+        ),
         lambda m: f"did not {PAST_FORMS[m.group()]}",
         doubt=1,
     ),
@@ -213,11 +223,13 @@ def _by_rule(text: str, start: int, end: int) -> Iterator[Negation]:
 
 def _imperatives(text: str, start: int, end: int) -> Iterator[Negation]:
     """ "Mix it." becomes "Do not mix it.", and "Don't mix it." becomes "Mix it."."""
-    opening = len(text[start:end]) - len(text[start:end].lstrip("*_ \"“"))
+    opening = len(text[start:end]) - len(text[start:end].lstrip('*_ "“'))
     first = start + opening
     verb = _IMPERATIVE.match(text, first, end)
     if verb:
-        yield Negation(_SURE, first, verb.end(), _in_case(verb.group(), f"do not {verb.group().lower()}"))
+        yield Negation(
+            _SURE, first, verb.end(), _in_case(verb.group(), f"do not {verb.group().lower()}")
+        )
     for match in _DO_NOT.finditer(text, start, end):
         before = text[max(start, match.start() - 20) : match.start()]
         if match.start() == first or _CLAUSE_START.search(before):

@@ -33,9 +33,7 @@ def double_spaces(request: EditRequest) -> Edited:
     """
     verbatim = verbatim_ranges(request.text)
     gaps = [
-        match.span()
-        for match in _GAP.finditer(request.text)
-        if not verbatim.touches(*match.span())
+        match.span() for match in _GAP.finditer(request.text) if not verbatim.touches(*match.span())
     ]
     if not gaps:
         raise NotApplicable("There is no space between words outside code and links.")
@@ -50,9 +48,7 @@ def double_spaces(request: EditRequest) -> Edited:
 
 # A word as a person types it: four or more letters of a script with two cases, no digit, no
 # hyphen, no apostrophe; not all capitals (an acronym) and no capital inside (a product's name).
-_TYPO_WORD = regex.compile(
-    r"(?<![\w'’\-.@/\\&])[\p{Lu}\p{Ll}]\p{Ll}{3,}(?![\w'’\-@/\\\p{M}]|\.\w)"
-)
+_TYPO_WORD = regex.compile(r"(?<![\w'’\-.@/\\&])[\p{Lu}\p{Ll}]\p{Ll}{3,}(?![\w'’\-@/\\\p{M}]|\.\w)")
 _NEIGHBOURING_KEYS = {
     "a": "s", "b": "vn", "c": "xv", "d": "sf", "e": "wr", "f": "dg", "g": "fh", "h": "gj",
     "i": "uo", "j": "hk", "k": "jl", "l": "k", "m": "n", "n": "bm", "o": "ip", "p": "o",
@@ -116,7 +112,9 @@ def _slip(word: str, rng: random.Random) -> str:
         options.append(word[:at] + word[at + 1] + letter + word[at + 2 :])
     if len(word) >= _LONG_WORD:
         options.append(word[:at] + word[at + 1 :])
-        options.extend(word[:at] + key + word[at + 1 :] for key in _NEIGHBOURING_KEYS.get(letter, ""))
+        options.extend(
+            word[:at] + key + word[at + 1 :] for key in _NEIGHBOURING_KEYS.get(letter, "")
+        )
     misspelt = [typo for typo in options if typo != word and typo.lower() not in _REAL_WORDS]
     return rng.choice(misspelt) if misspelt else ""
 

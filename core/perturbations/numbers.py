@@ -11,7 +11,6 @@ from typing import Final
 import regex
 
 from core.perturbations.base import Edited, EditRequest, NotApplicable, replace_ranges
-from core.verbatim import Range, verbatim_ranges
 
 _NUMBER: Final = regex.compile(
     r"(?<![\w.,:/\\\-–#])(?P<sign>[-−–]?)"
@@ -27,7 +26,9 @@ _LIST_NUMBER_AFTER: Final = regex.compile(r"[.)][*_]{0,2}(?:\s|$)|:")
 _NUMBER_WORDS: Final = (
     "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
 )  # fmt: skip
-_WORD_NUMBER: Final = regex.compile(rf"(?i)(?<![\w\-])(?:{'|'.join(_NUMBER_WORDS)})(?![\w\-]|\s+or\b)")
+_WORD_NUMBER: Final = regex.compile(
+    rf"(?i)(?<![\w\-])(?:{'|'.join(_NUMBER_WORDS)})(?![\w\-]|\s+or\b)"
+)
 _TENS: Final = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _FIRST_YEAR, _LAST_YEAR = 1000, 2099
 _FACTORS: Final = ("0.6", "0.7", "0.75", "0.8", "1.2", "1.25", "1.3", "1.4", "1.5")
@@ -47,7 +48,9 @@ def change_number(request: EditRequest) -> Edited:
     if not found:
         raise NotApplicable("There is no number outside code, links and list numbering.")
     values = sorted({text[start:end] for start, end in found})
-    own = [value for value in values if not regex.search(rf"\b{regex.escape(value)}\b", request.prompt)]
+    own = [
+        value for value in values if not regex.search(rf"\b{regex.escape(value)}\b", request.prompt)
+    ]
     old = request.rng.choice(own or values)
     new = wrong_value(old, request.rng)
     places = [(start, end, new) for start, end in found if text[start:end] == old]
@@ -63,7 +66,7 @@ def wrong_value(number: str, rng: random.Random) -> str:
     if not number[0].isdigit():
         return _other_word(number, rng)
     if _is_year(number):
-        steps = [step for step in (-27, -14, -8, -5, -3, 3, 4, 6, 11, 19)]
+        steps = [-27, -14, -8, -5, -3, 3, 4, 6, 11, 19]
         return str(rng.choice([y for step in steps if _is_year(str(y := int(number) + step))]))
     digits = number.replace(",", "").replace(".", "")
     value = int(digits)
@@ -72,9 +75,10 @@ def wrong_value(number: str, rng: random.Random) -> str:
         return _written_like(number, str(rng.choice(near)).zfill(len(digits)))
     unit = 10 ** (len(digits) - len(digits.rstrip("0")))
     unit = unit // 10 if value == unit else unit  # 100 and 1,000 may become 80 and 700
-    others = {
-        int(value * Decimal(factor) / unit) * unit for factor in _FACTORS
-    } | {value + unit, value - unit}
+    others = {int(value * Decimal(factor) / unit) * unit for factor in _FACTORS} | {
+        value + unit,
+        value - unit,
+    }
     fitting = sorted(v for v in others if v != value and len(str(v)) == len(digits) and v > 0)
     if number == "100" or not fitting:
         fitting = sorted(v for v in others if 0 < v < value)

@@ -134,7 +134,7 @@ def _compile(rules: dict[str, str], after: str = "") -> list[Rule]:
     return [
         (
             regex.compile(
-                rf"(?<![\w'’\-])(?:{words.replace("'", '[\'’]')}){after}(?![\w'’\-])",
+                rf"(?<![\w'’\-])(?:{words.replace("'", "['’]")}){after}(?![\w'’\-])",
                 regex.IGNORECASE,
             ),
             new,

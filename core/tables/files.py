@@ -134,6 +134,8 @@ def table_from_frame(frame: pd.DataFrame, name: str = "table") -> InputTable:
 
 def plain_value(value: Any) -> Any:
     """A cell as plain Python: arrays as lists, numpy scalars as numbers, missing values as None."""
+    if value is None or type(value) in (str, int, bool):
+        return value
     if isinstance(value, np.ndarray):
         return [plain_value(item) for item in value.tolist()]
     if isinstance(value, np.generic):

@@ -55,8 +55,10 @@ def pairs_table(table: ConversationTable, rewards: pd.DataFrame) -> pd.DataFrame
         rewards: as for `scores_table`. A pair of which one side is not scored yet has no row.
 
     Returns:
-        model, `PAIR_COLUMNS`, input_row, chosen_style_index and rejected_style_index (for lists of
-        responses) and the input's own columns; margin is NaN where error says why.
+        model, `PAIR_COLUMNS`, truncated_chosen and truncated_rejected (tokens cut off: texts that
+        differ only in what was cut are a tie), input_row, chosen_style_index and
+        rejected_style_index (for lists of responses) and the input's own columns; margin is NaN
+        where error says why.
     """
     rows: list[dict[str, Any]] = []
     kept: list[PairEntry] = []
@@ -67,7 +69,7 @@ def pairs_table(table: ConversationTable, rewards: pd.DataFrame) -> pd.DataFrame
                 rows.append(_pair_row(pair, str(model), scored))
                 kept.append(pair)
     own: dict[str, Any] = {
-        name: _column(row[name] for row in rows) for name in ("model", *PAIR_COLUMNS)
+        name: _column(row[name] for row in rows) for name in ("model", *PAIR_COLUMNS, *_CUTS)
     }
     own |= _typed(own)
     own["input_row"] = [table.source.rows[pair.row].number for pair in kept]
@@ -91,6 +93,8 @@ def _pair_row(
         "reward_rejected": rejected["reward"],
         "margin": chosen["reward"] - rejected["reward"],
         "error": "; ".join(errors),
+        "truncated_chosen": chosen["truncated"],
+        "truncated_rejected": rejected["truncated"],
     }
 
 
@@ -124,7 +128,8 @@ def _objectives(rewards: pd.DataFrame) -> list[str]:
 
 
 _NUMBERS = ("reward", "reward_chosen", "reward_rejected", "margin")
-_COUNTS = ("n_tokens", "truncated")
+_CUTS = ("truncated_chosen", "truncated_rejected")
+_COUNTS = ("n_tokens", "truncated", *_CUTS)
 
 
 def _typed(columns: Mapping[str, Any]) -> dict[str, Any]:

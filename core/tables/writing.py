@@ -74,6 +74,8 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 def json_ready(value: Any) -> Any:
     """The value with nothing that JSON lacks: NaN and infinities become null, other types text."""
+    if value is None or type(value) in (str, int, bool):
+        return value
     plain = plain_value(value)
     if isinstance(plain, float) and not math.isfinite(plain):
         return None

@@ -62,7 +62,7 @@ class TrainableClassifier:
         exact = self.compute_dtype == torch.float32
         self.model.eval()
         longest = torch.tensor([max(texts, key=len)], device=self.device)
-        self.decoder.check(longest, tolerance=1e-4 if exact else 0.03)
+        self.decoder.check(longest, tolerance=1e-3)
         return frozen_states(
             self.decoder,
             texts,

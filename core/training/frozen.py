@@ -71,16 +71,15 @@ class DividedDecoder:
         return torch.autocast(device.type, dtype=self.compute_dtype, enabled=reduced)
 
     def check(self, ids: torch.Tensor, *, tolerance: float) -> None:
-        """Compares lower then upper with the decoder's own forward from token ids (n, length).
+        """Compares lower then upper with the undivided decoder on token ids (n, length).
 
         Raises:
             ValueError: they differ by more than `tolerance`, as a share of the largest state.
         """
         training = self.decoder.training
         self.decoder.eval()
-        with torch.no_grad(), self._autocast(ids.device):
-            parts = self.upper(self.lower(ids))
-            whole = self.decoder(input_ids=ids, use_cache=False).last_hidden_state.float()
+        with torch.no_grad():
+            parts, whole = self.upper(self.lower(ids)), self.whole(ids)
         self.decoder.train(training)
         error = (parts - whole).abs().max() / whole.abs().max()
         if not error <= tolerance:

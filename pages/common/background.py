@@ -44,7 +44,7 @@ class Tasks:
         self._lock = threading.Lock()
 
     def outcome(self, key: Hashable, compute: Callable[[], Any]) -> Outcome:
-        """The outcome of `compute`, started now unless something with this key was started before."""
+        """The outcome of `compute`, started now unless this key was asked for before."""
         with self._lock:
             future = self._futures.get(key)
             if future is None or self._may_retry(key, future):

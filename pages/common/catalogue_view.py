@@ -1,4 +1,4 @@
-"""The catalogue on a page: its cards, the models in memory, and one model's card and conformance."""
+"""The catalogue on a page: its cards, the models in memory, one model's conformance."""
 
 import time
 
@@ -124,7 +124,12 @@ def one_model() -> None:
 def _card(card: RewardModelCard) -> None:
     if card.summary:
         st.text(card.summary)
-    facts = [describe_source(card), card.family, f"input: {card.input.form}", f"dtype: {card.dtype}"]
+    facts = [
+        describe_source(card),
+        card.family,
+        f"input: {card.input.form}",
+        f"dtype: {card.dtype}",
+    ]
     st.caption(plain(" · ".join(facts)))
     if card.notes:
         st.caption(plain(card.notes))

@@ -1,4 +1,4 @@
-"""Below the editor: the history, what moved the reward, what the models read, and what to take along."""
+"""Below the editor: the history, what moved the reward, what the models read, the export."""
 
 import streamlit as st
 
@@ -31,11 +31,13 @@ def details() -> None:
 
 
 def _words(models: list[str]) -> bool:
-    model = _one_of(models, "words-model")
+    row = st.container(horizontal=True, vertical_alignment="center", gap="medium")
+    with row:
+        model = _one_of(models, "words-model")
     conversation = workspace().conversation
     if model is None or conversation is None:
         return False
-    return attribution.attribution(model, model_titles().get(model, model), conversation)
+    return attribution.attribution(model, model_titles().get(model, model), conversation, row)
 
 
 def _reading(models: list[str]) -> bool:

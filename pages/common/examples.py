@@ -101,8 +101,8 @@ EXAMPLES = (
         ),
         edited=(
             "A compiler translates source code into a form that a machine can run. It first splits "
-            "the text into tokens and parses them. Then it checks types, optimizes the program, and "
-            "writes machine code. Errors are reported along the way."
+            "the text into tokens and parses them. Then it checks types, optimizes the program, "
+            "and writes machine code. Errors are reported along the way."
         ),
         edit="four sentences instead of one",
     ),

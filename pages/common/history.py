@@ -9,7 +9,7 @@ from core.diff import word_diff
 from core.figures.rewards import version_line
 from core.versions import Version
 from pages.common.markup import Piece, plain, show_pieces
-from pages.common.service import conformance, model_titles, reward_service
+from pages.common.service import conformance, model_titles
 from pages.common.session import act, session_jobs, workspace
 from pages.common.workspace import Workspace
 
@@ -42,26 +42,23 @@ def _version_list(space: Workspace, models: Sequence[str]) -> Version:
             "Versions",
             ids,
             key="version",
-            format_func=lambda version_id: _name(space, version_id),
+            format_func=lambda version_id: _name(space.tree[version_id]),
             captions=[_caption(space, version, models) for version in versions],
         )
     return space.tree[chosen]
 
 
-def _name(space: Workspace, version_id: int) -> str:
-    marks = [
-        mark
-        for mark, applies in (
-            (":material/push_pin:", version_id == space.tree.pinned.id),
-            (":material/edit:", version_id == space.tree.current.id),
-        )
-        if applies
-    ]
-    return " ".join([f"v{version_id}", plain(space.tree[version_id].label), *marks])
+def _name(version: Version) -> str:
+    """The version's label; the same for as long as it lives, because the control knows it by it."""
+    return f"v{version.id} {plain(version.label)}"
 
 
 def _caption(space: Workspace, version: Version, models: Sequence[str]) -> str:
     origin = f"from v{version.parent}" if version.parent is not None else "start"
+    if version.id == space.tree.pinned.id:
+        origin = f":material/push_pin: baseline · {origin}"
+    if version.id == space.tree.current.id:
+        origin = f":material/edit: on screen · {origin}"
     reward = version.rewards.get(models[0], math.nan) if models else math.nan
     if not math.isfinite(reward):
         return origin
@@ -126,7 +123,9 @@ def _diff_pieces(old: Version, new: Version) -> list[Piece]:
         pieces.append(Piece(f"{role}\n", "muted"))
         pieces += [
             Piece(part.text, {"insert": "added", "delete": "removed"}.get(part.op, "same"))
-            for part in word_diff((before or {}).get("content", ""), (after or {}).get("content", ""))
+            for part in word_diff(
+                (before or {}).get("content", ""), (after or {}).get("content", "")
+            )
         ]
         pieces.append(Piece("\n\n"))
     return pieces

@@ -34,9 +34,7 @@ _STYLES = {
     "muted": "opacity:.6",
 }
 
-Style = Literal[
-    "same", "added", "removed", "special", "token-0", "token-1", "read", "cut", "muted"
-]
+Style = Literal["same", "added", "removed", "special", "token-0", "token-1", "read", "cut", "muted"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,9 @@ def heat_html(pieces: Sequence[tuple[str, float, str]]) -> str:
         share = abs(weight) / strongest if strongest else 0.0
         red, green, blue = RAISES if weight > 0 else LOWERS
         look = f"background:rgba({red},{green},{blue},{0.5 * share:.3f});border-radius:3px"
-        spans.append(_span(text, look if share >= 0.02 else "", hint))
+        # White space between units stays bare, so that neighbours of one colour can be told apart.
+        core = text.rstrip()
+        spans.append(_span(core, look if share >= 0.02 else "", hint) + _e(text[len(core) :]))
     return f'<div dir="auto" style="{_BOX}">{"".join(spans)}</div>'
 
 

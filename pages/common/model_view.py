@@ -1,4 +1,4 @@
-"""What a model really reads: the rendered text, its tokens, where the reward is read, what was cut."""
+"""What a model really reads: rendered text, tokens, where the reward is read, what was cut."""
 
 from collections.abc import Sequence
 

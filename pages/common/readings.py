@@ -72,7 +72,7 @@ class Reading:
 
 @dataclass
 class SessionJobs:
-    """A session's newest job for each model and purpose, so that looking again starts nothing anew."""
+    """A session's newest job for each model and purpose: looking again starts nothing anew."""
 
     session: str
     jobs: dict[tuple[str, str], tuple[str, ScoreJob]] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class SessionJobs:
         return job
 
     def versions(self, model: str, versions: Sequence[Version]) -> tuple[dict[int, float], bool]:
-        """Rewards of versions as far as they are there, by version, and whether some are to come."""
+        """Rewards of versions, as far as they are there, and whether some are to come."""
         rewards, waiting = {}, False
         for version in versions:
             job = self.job(model, f"v{version.id}", version.messages, live=False)
@@ -157,12 +157,17 @@ def _scored(model: str, row: ScoreRow, baseline: float) -> Reading:
         baseline=baseline,
         n_tokens=row.n_tokens,
         n_cut=row.truncated,
-        noise_floor=None if report is None else report.noise_floor,
+        noise_floor=_floor(report),
         report=report,
         report_error=checked.error,
         standing=None if rewards is None else standing(row.reward, rewards),
         objectives=row.objectives,
     )
+
+
+def _floor(report: ConformanceReport | None) -> float | None:
+    """The measured noise floor; None before it is measured and where it could not be."""
+    return report.noise_floor if report is not None and math.isfinite(report.noise_floor) else None
 
 
 def _job_error(job: ScoreJob) -> str:

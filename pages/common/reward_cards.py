@@ -77,7 +77,7 @@ def _worth(reading: Reading) -> None:
         st.caption("measuring the reference responses …")
     else:
         st.progress(reading.standing.share_below, text=standing_text(reading.standing))
-    floor = "…" if reading.noise_floor is None else f"±{reading.noise_floor:.2g}"
+    floor = "not measured" if reading.noise_floor is None else f"±{reading.noise_floor:.2g}"
     cut = f" · :red[{reading.n_cut} tokens cut off]" if reading.n_cut else ""
     st.caption(f"noise floor {floor} · {reading.n_tokens} tokens{cut}", help=NOISE_HELP)
 

@@ -1,4 +1,4 @@
-"""The reward service as pages use it: started warm, asked without waiting, shared by all sessions."""
+"""The reward service as pages use it: started warm, asked without waiting, shared by all."""
 
 import gc
 import logging
@@ -48,7 +48,7 @@ def _load_defaults() -> None:
         # A failure is not lost: the first visitor's card shows it with its cause.
         try:
             get_service().score(name, [greeting])
-        except Exception:
+        except Exception:  # noqa: BLE001
             _log.exception("The model %s could not be loaded ahead of the first visitor.", name)
     gc.collect()
     # The modules and weights stay until the end: the collector need not look at them again.
@@ -61,7 +61,7 @@ def _catalogue_titles() -> dict[str, str]:
 
 
 def model_titles() -> dict[str, str]:
-    """Title of each model that can be chosen, by its id: the catalogue, then what was registered."""
+    """Title of each model that can be chosen, by id: the catalogue, then what was registered."""
     titles = dict(_catalogue_titles())
     for resident in get_service().resident():
         titles.setdefault(resident.id, resident.id)
@@ -122,11 +122,10 @@ def reference_rewards(model: str) -> Outcome:
     return Outcome("done", np.array([row.reward for row in job.rows()]))
 
 
-def reference_progress(models: Sequence[str]) -> str:
-    """How far the reference responses are, in words, or an empty string when nothing runs."""
-    parts = [job.progress() for name, job in _reference_jobs().items() if name in models]
-    open_parts = [part for part in parts if part.state in ("queued", "running")]
-    if not open_parts:
-        return ""
-    done, total = sum(p.done for p in open_parts), sum(p.total for p in open_parts)
-    return f"{done} of {total} reference responses read"
+def reading_speed(model: str) -> float:
+    """Tokens a second the model read of the reference responses; 0 while that is not known."""
+    job = _reference_jobs().get(model)
+    rows = job.rows() if job is not None else []
+    if job is None or not rows:
+        return 0.0
+    return job.progress().rate_per_s * sum(row.n_tokens for row in rows) / len(rows)

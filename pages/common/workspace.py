@@ -97,7 +97,7 @@ class Workspace:
         return edit.settled and self.record("edit")
 
     def record(self, label: str) -> bool:
-        """Makes the draft a version, child of the current one, unless it is that version already."""
+        """Makes the draft a version, child of the current one, unless it is one already."""
         if self.problem or self.settled:
             return False
         self.tree.add(self.draft, self.tree.current.id, label)

@@ -1,4 +1,4 @@
-"""The models page: what is in memory, what can be chosen, whether its numbers hold, and adding one."""
+"""The models page: what can be chosen, what is in memory, whether its numbers hold."""
 
 import streamlit as st
 

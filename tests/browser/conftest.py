@@ -113,5 +113,5 @@ def page(browser, server: Server):
     yield fresh
     context.close()
     # Captured by pytest, which shows it where a test failed.
-    print(server.log.read_text(errors="replace")[-6000:])
+    sys.stdout.write(server.log.read_text(errors="replace")[-6000:])
     assert not errors, errors

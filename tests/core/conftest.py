@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+
 from core.models.base import TokenRewardModel
 from core.models.card import RewardModelCard
 from core.models.loading import load_card_model
-
 from tests import tiny
-
 
 # Tiny models gain nothing from threads, and parallel test processes lose much.
 torch.set_num_threads(1)

@@ -16,8 +16,10 @@ from typer.testing import CliRunner, Result
 
 import core.engine.service
 from core.cli import app
+from core.cli.application import app_file
 from core.engine.cache import RewardCache
 from core.engine.service import RewardService
+from core.models.base import TokenRewardModel, TokenSequence
 from core.models.function import FunctionRewardModel
 from core.schema import Conversation
 
@@ -220,6 +222,7 @@ SLOW_SCRIPT = """
 import time
 from core.cli import main
 from core.engine.service import get_service
+from core.models.base import TokenRewardModel, TokenSequence
 from core.models.function import FunctionRewardModel
 
 def slow(conversation):
@@ -231,6 +234,77 @@ def slow(conversation):
 get_service().register(FunctionRewardModel("slow", slow))
 main()
 """
+
+
+class TestRealModel:
+    def test_rewards_are_the_models_and_truncation_is_told(
+        self,
+        run: Callable[..., Result],
+        service: RewardService,
+        tiny_model: Callable[..., TokenRewardModel],
+        tmp_path: Path,
+    ) -> None:
+        model = tiny_model("llama")
+        service.register(model)
+        rows = [
+            {"prompt": "What is the capital?", "response": "Paris."},
+            {"prompt": "What is the capital?", "response": "A city. " * 200},
+            {"prompt": "", "response": ""},
+        ]
+        source = write_lines(tmp_path / "in.jsonl", *rows)
+        result = run("score", "-m", "tiny-llama", "-i", source, "-o", tmp_path / "o.jsonl")
+        assert result.exit_code == 0, result.output
+        assert "1 truncated, 0 failed" in result.stdout
+        frame = pd.read_json(tmp_path / "o.jsonl", lines=True)
+        for row, scored in zip(rows, frame.to_dict("records"), strict=True):
+            # Worked out without the engine: the template, the limit, one forward pass.
+            text = f"<s><|user|>\n{row['prompt']}<|end|>\n<|assistant|>\n{row['response']}<|end|>\n"
+            ids = model.tokenizer(text, add_special_tokens=False)["input_ids"]
+            limit = model.card.max_length
+            reward = model.rewards([TokenSequence(tuple(ids[:limit]))]).rewards[0]
+            assert scored["reward"] == pytest.approx(reward, abs=1e-4)
+            assert scored["n_tokens"] == min(len(ids), limit)
+            assert scored["truncated"] == max(0, len(ids) - limit)
+
+        manifest = json.loads((tmp_path / "o.jsonl.manifest.json").read_text())
+        (record,) = manifest["models"]
+        assert record["fingerprint"] == model.fingerprint
+        assert record["template_hash"]
+
+    def test_local_folder_is_a_model_name(
+        self, run: Callable[..., Result], tiny_folder: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        folder = tiny_folder("llama")
+        source = write_lines(tmp_path / "in.jsonl", *PAIRS)
+        result = run("score", "-m", folder, "-i", source, "-o", tmp_path / "o.csv")
+        assert result.exit_code == 0, result.output
+        frame = pd.read_csv(tmp_path / "o.csv")
+        assert set(frame["model"]) == {str(folder)}
+        assert frame["reward"].notna().all()
+        assert frame["reward"].nunique() > 1
+        manifest = json.loads((tmp_path / "o.csv.manifest.json").read_text())
+        assert manifest["models"][0]["source"] == {"kind": "local", "path": str(folder)}
+
+    def test_tie_that_truncation_made_is_told(
+        self,
+        run: Callable[..., Result],
+        service: RewardService,
+        tiny_model: Callable[..., TokenRewardModel],
+        tmp_path: Path,
+    ) -> None:
+        service.register(tiny_model("llama"))
+        same = "word " * 400
+        rows = [
+            {"prompt": "Why?", "chosen": same + "good", "rejected": same + "bad"},
+            {"prompt": "How?", "chosen": "good", "rejected": "bad"},
+        ]
+        source = write_lines(tmp_path / "in.jsonl", *rows)
+        output = tmp_path / "o.parquet"
+        result = run("score", "-m", "tiny-llama", "-i", source, "-o", output, "--pairs")
+        assert "truncated: 1 pairs have a text cut at the model's limit, 1 of them" in result.stdout
+        frame = pd.read_parquet(output)
+        assert frame["margin"].iloc[0] == 0
+        assert (frame["truncated_chosen"] > 0).tolist() == [True, False]
 
 
 class TestInterrupt:
@@ -340,6 +414,24 @@ class TestOtherCommands:
         assert rows[0] == ["id", "family", "parameters", "source", "license", "title"]
         assert {len(row) for row in rows} == {6}
 
+    def test_models_check_tells_a_sound_model_from_another(
+        self, run: Callable[..., Result]
+    ) -> None:
+        # Of the probes' two answers on one prompt, the good one is the shorter.
+        sound = run("models", "check", "brevity")
+        assert sound.exit_code == 0, sound.output
+        assert "brevity: holds" in sound.stdout
+        assert "noise floor 0" in sound.stdout
+        wrong = run("models", "check", "length")
+        assert wrong.exit_code == 1
+        assert "length: does not hold" in wrong.stdout
+        assert "Fix:" in wrong.stdout
+
+    def test_models_check_of_an_unknown_name(self, run: Callable[..., Result]) -> None:
+        result = run("models", "check", "absent")
+        assert result.exit_code == 2
+        assert "There is no model 'absent'" in result.stderr
+
     def test_models_add_then_list_and_refusal(
         self, run: Callable[..., Result], tmp_path: Path
     ) -> None:
@@ -367,22 +459,65 @@ class TestOtherCommands:
         assert "bad.yaml" in result.stderr
         assert "field x" in result.stderr
 
-    def test_app_passes_options_on_and_runs_in_the_pages_folder(
-        self, run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("core.cli.application.app_file", lambda: tmp_path / "app.py")
+
+STAND_IN_SERVER = """
+import json, os, pathlib, sys, time
+note = json.dumps([os.getcwd(), sys.argv[1:], os.getpid()])
+pathlib.Path("started.part").write_text(note)
+os.replace("started.part", "started.json")
+if "--wait" in sys.argv:
+    time.sleep(120)
+sys.exit(3)
+"""
+
+
+class TestApp:
+    """The command that opens the pages; a stand-in for the server tells how it was started."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
         (tmp_path / "app.py").write_text("")
-        # A stand-in package for the server, which says how it was started.
         package = tmp_path / "streamlit"
         package.mkdir()
         (package / "__init__.py").write_text("")
-        (package / "__main__.py").write_text(
-            "import json, os, sys, pathlib\n"
-            "pathlib.Path('started.json').write_text(json.dumps([os.getcwd(), sys.argv[1:]]))\n"
-            "sys.exit(3)\n"
+        (package / "__main__.py").write_text(STAND_IN_SERVER)
+        return tmp_path
+
+    def start(self, folder: Path, *options: str) -> "subprocess.Popen[str]":
+        code = (
+            "import pathlib, sys, core.cli.application as a; from core.cli import main; "
+            "file = pathlib.Path(sys.argv.pop(1)); a.app_file = lambda: file; main()"
         )
-        result = run("app", "--server.port=9000")
-        assert result.exit_code == 3
-        folder, arguments = json.loads((tmp_path / "started.json").read_text())
-        assert Path(folder) == tmp_path
-        assert arguments == ["run", "--server.port=9000", str(tmp_path / "app.py")]
+        return subprocess.Popen(
+            [sys.executable, "-c", code, str(folder / "app.py"), "app", *options],
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            text=True,
+        )
+
+    def started(self, folder: Path) -> tuple[str, list[str], int]:
+        deadline = time.monotonic() + 60
+        while not (folder / "started.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        working_folder, arguments, process_id = json.loads((folder / "started.json").read_text())
+        return working_folder, arguments, process_id
+
+    def test_options_go_to_the_server_which_runs_in_the_pages_folder(self, folder: Path) -> None:
+        process = self.start(folder, "--server.port=9000")
+        assert process.wait(60) == 3
+        working_folder, arguments, _ = self.started(folder)
+        assert Path(working_folder) == folder
+        assert arguments == ["run", "--server.port=9000", str(folder / "app.py")]
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_stopping_the_command_stops_the_server(
+        self, folder: Path, number: signal.Signals
+    ) -> None:
+        process = self.start(folder, "--wait")
+        _, _, server = self.started(folder)
+        process.send_signal(number)
+        assert process.wait(30) == 128 + signal.SIGTERM
+        with pytest.raises(ProcessLookupError):
+            os.kill(server, 0)
+
+    def test_the_checkout_has_its_pages(self) -> None:
+        assert app_file() == REPOSITORY / "app.py"

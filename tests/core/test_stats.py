@@ -89,6 +89,13 @@ def test_one_prompt_gets_a_wide_interval_whatever_its_rows() -> None:
     assert found.high - found.low > 0.7
 
 
+def test_prompts_with_equal_means_do_not_claim_certainty() -> None:
+    found = clustered_share([1, 0] * 20, np.repeat(np.arange(20), 2).tolist(), rng=generator())
+    assert found.value == 0.5
+    # Wilson for 10 of 20.
+    assert (found.low, found.high) == pytest.approx((0.2993, 0.7007), abs=1e-4)
+
+
 def test_nothing_to_estimate_is_nan_with_the_reasons() -> None:
     found = pair_accuracy(
         [np.nan, np.nan], ["a", "b"], rng=generator(), reasons=["column chosen: bad", ""]

@@ -7,7 +7,9 @@ import pytest
 
 from pages.common.markup import Piece, heat_html, pieces_html, plain, table_html
 
-NASTY = '<img src=x onerror="alert(1)"> & </div><script>alert(2)</script> :red[x] **b** ‮אבג 🎉'
+NASTY = (
+    '<img src=x onerror="alert(1)"> & </div><script>alert(2)</script> :red[x] **b** \u202eאבג 🎉'
+)
 
 
 def visible_text(markup: str) -> str:

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from core.engine.scoring import score_sequences
 from core.engine.templating import encode
 from core.models.base import ModelOutput, TokenRewardModel, TokenSequence
 from core.models.causal import EMPTY_PREFIX, Branch, CausalRewardModel
 from core.schema import make_conversation
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests import tiny
 
 TinyModel = Callable[[str], TokenRewardModel]
@@ -111,11 +111,11 @@ def test_a_failing_sequence_fails_alone(tiny_model: TinyModel) -> None:
     model = tiny_model("llama")
     good = encode(model, make_conversation("What?", "The quick brown fox.")).sequence
     bad = TokenSequence((1, 2, 10_000_000))
-    outcomes = dict(
-        (position, output)
+    outcomes = {
+        position: output
         for positions, output in score_sequences(model, [good, bad, good], reuse_prefixes=False)
         for position in positions
-    )
+    }
     assert isinstance(outcomes[1], Exception)
     assert isinstance(outcomes[0], ModelOutput)
     assert isinstance(outcomes[2], ModelOutput)

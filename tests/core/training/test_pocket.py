@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
+
 from core.models import embedded
 from core.models.base import TokenRewardModel, TokenSequence
 from core.models.card import AdapterSource, LocalSource, read_card
@@ -13,7 +15,6 @@ from core.training.evaluate import evaluate_prompts
 from core.training.groups import template_encoder
 from core.training.preferences import read_preferences, split_prompts
 from core.training.recipe import read_recipe
-from safetensors.torch import load_file
 
 CARDS = data_folder() / "cards"
 CHECKPOINTS = sorted((data_folder() / "adapters" / "pocket" / "checkpoints").iterdir())
@@ -86,7 +87,8 @@ def test_pocket_ranks_held_out_prompts_and_its_rewards_lie_around_zero(pocket):
     some = split_prompts(read_preferences()).held_out[::5]
     evaluation = evaluate_prompts(score, some)
     shares = evaluation.accuracies.set_index(["set", "slice"])["accuracy"]
-    # A fifth of the held-out prompts, to be quick: the bounds leave room for the luck of the draw.
-    assert shares["all pairs", "all"] >= 0.8
-    assert shares["good of another prompt", "same category"] >= 0.85
+    # Every fifth held-out prompt, to be quick: the card reports 87 % and 93 % on all, and these
+    # bounds are three standard errors of 38 pairs and of 19 below.
+    assert shares["all pairs", "all"] >= 0.70
+    assert shares["good of another prompt", "same category"] >= 0.75
     assert abs(evaluation.mean_reward) < evaluation.reward_spread
