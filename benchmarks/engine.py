@@ -25,6 +25,7 @@ from core import models
 from core.models.causal import CausalRewardModel
 
 PARTS = ("throughput", "live", "prompt", "memory")
+MIN_WIDTH = 150
 MEMORY_TARGET = Target("≤", 1.15)
 
 
@@ -131,6 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the benchmark; 0 whether or not targets are reached."""
     options = read_options(sys.argv[1:] if arguments is None else arguments)
     console = Console()
+    console.width = max(console.width, MIN_WIDTH)  # a narrower table breaks every word
     report = run(options, console)
     console.print_json(json.dumps(report["machine"]))
     console.print(draw(report))

@@ -64,11 +64,13 @@ def sibling(card: RewardModelCard) -> str | None:
     """Another adapter of the catalogue over the same base, or None."""
     if not isinstance(card.source, AdapterSource):
         return None
+    own = card.source
     for other in list_cards():
         source = other.source
-        if other.id != card.id and isinstance(source, AdapterSource):
-            if source.base == card.source.base and source.adapter != card.source.adapter:
-                return other.id
+        if not isinstance(source, AdapterSource) or other.id == card.id:
+            continue
+        if source.base == own.base and source.adapter != own.adapter:
+            return other.id
     return None
 
 

@@ -92,7 +92,8 @@ class Peers:
         }
         with self._computing():
             logits = self._network(**inputs, use_cache=False).logits
-        return (self._card.reward.sign * logits[:, 0].float()).tolist()
+        rewards: list[float] = (self._card.reward.sign * logits[:, 0].float()).tolist()
+        return rewards
 
     @contextlib.contextmanager
     def _computing(self) -> Iterator[None]:

@@ -250,7 +250,7 @@ class CausalRewardModel(TokenRewardModel):
                 inputs_embeds=embeddings, position_ids=positions, use_cache=False
             ).last_hidden_state
             pooled = hidden[:, self.read_position(sequence.ids)]
-            reward = read_reward_tensor(self._model.score(pooled)[0], self.card)
+            reward = read_reward_tensor(self._head(pooled)[0], self.card)
             (gradient,) = torch.autograd.grad(reward, embeddings)
             product = (gradient.float() * embeddings.float()).sum(-1)[0]
         values: FloatArray = product.detach().cpu().numpy().astype(np.float64)
@@ -262,8 +262,17 @@ class CausalRewardModel(TokenRewardModel):
     def _read(self, hidden: Tensor, reads: Tensor) -> ModelOutput:
         rows = torch.arange(hidden.shape[0], device=hidden.device)
         pooled = hidden[rows, reads.to(hidden.device)]
-        logits = self._model.score(pooled).float().cpu().numpy().astype(np.float64)
+        logits = self._head(pooled).float().cpu().numpy().astype(np.float64)
         return read_rewards(logits, self.card.reward)
+
+    def _head(self, pooled: Tensor) -> Tensor:
+        """The scalar head; in float32 when mixed, so that rewards do not come in coarse steps."""
+        if not self.precision.mixed:
+            logits: Tensor = self._model.score(pooled)
+            return logits
+        with torch.autocast(self.device.type, enabled=False):
+            logits = self._model.score(pooled.float())
+        return logits
 
 
 def read_reward_tensor(logits: Tensor, card: RewardModelCard) -> Tensor:

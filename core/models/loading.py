@@ -1,7 +1,6 @@
 """From a card to a reward model that can score: files, weights, tokenizer, the right family."""
 
 import contextlib
-import logging
 import warnings
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 from transformers.modeling_layers import GenericForSequenceClassification
+from transformers.utils import logging as transformers_logging
 
 from core.errors import ModelLoadError
 from core.models import weights
@@ -49,14 +49,15 @@ def load_card_model(
     """
     target = default_device(device)
     precision = resolve(card.dtype, target)
-    if isinstance(card.source, AdapterSource):
-        return _load_adapter(card, card.source, target, precision)
-    folder = weights.fetch(card.source)
+    source = card.source
+    if isinstance(source, AdapterSource):
+        return _load_adapter(card, source, target, precision)
+    folder = weights.fetch(source)
     if is_unrefined(card):
         config = weights.read_json(folder / "config.json")
-        card = derive_card(config, read_tokenizer_config(folder), card.source, card_id=card.id)
+        card = derive_card(config, read_tokenizer_config(folder), source, card_id=card.id)
         precision = resolve(card.dtype, target)
-    trust = _may_run_code(card.source, folder, trusted_code)
+    trust = _may_run_code(source, folder, trusted_code)
     tokenizer = load_tokenizer(folder, card)
     model = load_classifier(folder, card, precision, target, trust_remote_code=trust)
     pad_id = settle_padding(card, tokenizer, model)
@@ -284,13 +285,16 @@ def _check_labels(card: RewardModelCard, model: PreTrainedModel) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps transformers' warnings about new heads and progress bars out of the log."""
-    logger = logging.getLogger("transformers.modeling_utils")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Keeps transformers' remarks on new heads, shards and progress out of the log."""
+    level = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()

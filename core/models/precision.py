@@ -43,11 +43,12 @@ class Precision:
             yield
 
     def prepare(self, model: nn.Module) -> None:
-        """Puts everything but the matrix weights into float32 when the precision is mixed."""
+        """Puts all but the inner matrix weights into float32 when the precision is mixed."""
         if not self.mixed:
             return
+        head = getattr(model, "score", None)
         for module in model.modules():
-            if not isinstance(module, nn.Linear):
+            if not isinstance(module, nn.Linear) or module is head:
                 for parameter in module.parameters(recurse=False):
                     parameter.data = parameter.data.float()
 

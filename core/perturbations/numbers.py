@@ -1,37 +1,41 @@
 """Making a number wrong: another value of the same size, written in the same way.
 
-Digits in use as names are left alone: list numbers, "Step 2", version numbers, dates written in
-digits, telephone numbers, codes with leading zeros.
+Digits that serve as names are left alone: list numbers, "Step 2", version numbers, dates and
+telephone numbers in digits, codes with leading zeros.
 """
 
 import random
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
 import regex
 
 from core.perturbations.base import Edited, EditRequest, NotApplicable, replace_ranges
+from core.segments import LIST_MARKER
+from core.verbatim import Range, RangeSet, line_ranges, verbatim_ranges
 
+_UNIT: Final = r"(?i:kg|g|mg|km|m|cm|mm|ml|cl|l|s|ms|h|min|k|am|pm|mph|x|[kmgt]b|hz|v|w|kw)\b"
 _NUMBER: Final = regex.compile(
-    r"(?<![\w.,:/\\\-–#])(?P<sign>[-−–]?)"
-    r"(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,15}(?:[.,]\d{1,6})?)"
-    r"(?![\d]|[.,:/\-–]\d|\p{L}{3,}|st\b|nd\b|rd\b|th\b)"
+    r"(?<![\w.,:/\\#]|[\d\p{L}][-–])"
+    r"(?:\d{1,3}(?:,\d{3})+(?:\.\d{1,6})?|\d{1,15}(?:[.,]\d{1,6})?)"
+    rf"(?!\d|[.,:/\-–]\d|_|(?!{_UNIT})\p{{L}})"
 )
-_CLOCK: Final = regex.compile(r"(?<![\w.,:/\-])(?P<hour>[01]?\d|2[0-3])(?=:[0-5]\d(?![\d:]))")
-_NAMED_BEFORE: Final = regex.compile(
-    r"(?i)(?:\b(?:step|option|part|question|figure|fig\.|table|section|chapter|item|no\.|page|version"
-    r"|python|day|week|phase|level|room|line|exercise|example|rule|tip|point)\s|^[^\S\n]*[*_]{0,2})$"
+_CLOCK: Final = regex.compile(r"(?<![\w.,:/\-])(?:1?\d|2[0-3]):[0-5]\d(?![\d:])")
+_NAME_BEFORE: Final = regex.compile(
+    r"(?i)\b(?:step|option|part|question|figure|fig\.|table|section|chapter|item|no\.|page|version"
+    r"|v|python|phase|level|line|exercise|example|rule|tip|point|isbn|code)\s?$"
 )
-_LIST_NUMBER_AFTER: Final = regex.compile(r"[.)][*_]{0,2}(?:\s|$)|:")
 _NUMBER_WORDS: Final = (
     "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
 )  # fmt: skip
-_WORD_NUMBER: Final = regex.compile(
-    rf"(?i)(?<![\w\-])(?:{'|'.join(_NUMBER_WORDS)})(?![\w\-]|\s+or\b)"
-)
 _TENS: Final = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_FIRST_YEAR, _LAST_YEAR = 1000, 2099
-_FACTORS: Final = ("0.6", "0.7", "0.75", "0.8", "1.2", "1.25", "1.3", "1.4", "1.5")
+_WORD: Final = regex.compile(
+    rf"(?i)(?<![\w\-])(?:{'|'.join(_NUMBER_WORDS + _TENS)})(?![\w\-])(?!\s+(?:of|or)\b)"
+)
+_FIRST_YEAR, _LAST_YEAR = 1500, 2099
+_YEAR_STEPS: Final = (-27, -14, -8, -5, -3, 3, 4, 6, 11, 19)
+_FACTORS: Final = tuple(map(Decimal, ("0.6", "0.7", "0.75", "0.8", "1.2", "1.3", "1.4", "1.5")))
 
 
 def change_number(request: EditRequest) -> Edited:
@@ -41,45 +45,105 @@ def change_number(request: EditRequest) -> Edited:
     rather than words.
 
     Raises:
-        NotApplicable: there is no number in digits or words outside code and links.
+        NotApplicable: there is no number in digits or English words outside code and links.
     """
     text = request.text
-    found = _digit_numbers(text) or _word_numbers(text)
+    found = list(_numbers(text))
     if not found:
         raise NotApplicable("There is no number outside code, links and list numbering.")
     values = sorted({text[start:end] for start, end in found})
-    own = [
-        value for value in values if not regex.search(rf"\b{regex.escape(value)}\b", request.prompt)
-    ]
-    old = request.rng.choice(own or values)
+    given = {request.prompt[start:end] for start, end in _numbers(request.prompt)}
+    old = request.rng.choice([value for value in values if value not in given] or values)
     new = wrong_value(old, request.rng)
     places = [(start, end, new) for start, end in found if text[start:end] == old]
     return Edited(replace_ranges(text, places), f"{old} became {new}")
 
 
+def _numbers(text: str) -> Iterator[Range]:
+    """Where the numbers are that state something: those in digits, or else those in words."""
+    verbatim = verbatim_ranges(text, ("code", "link"))
+    markers = _list_markers(text)
+    in_digits = [
+        match.span()
+        for pattern in (_NUMBER, _CLOCK)
+        for match in pattern.finditer(text)
+        if not verbatim.touches(*match.span())
+        and not markers.touches(*match.span())
+        and not _NAME_BEFORE.search(text[max(0, match.start() - 12) : match.start()])
+        and not _has_leading_zero(match.group())
+    ]
+    in_words = (
+        match.span() for match in _WORD.finditer(text) if not verbatim.touches(*match.span())
+    )
+    yield from in_digits or in_words
+
+
+def _list_markers(text: str) -> RangeSet:
+    lines = (LIST_MARKER.match(text, start, end) for start, end in line_ranges(text))
+    return RangeSet(marker.span() for marker in lines if marker)
+
+
+def _has_leading_zero(number: str) -> bool:
+    return len(number) > 1 and number[0] == "0" and number[1].isdigit()
+
+
 def wrong_value(number: str, rng: random.Random) -> str:
     """Another number of about the same size in the same notation.
 
-    Thousands separators, decimals, trailing zeros, the number of digits and capitals are kept; a
-    four-digit year stays a year between 1000 and 2099.
+    The number of digits, thousands separators, decimals, trailing zeros and capitals are kept; a
+    year between 1500 and 2099 stays one, the hour of a clock time stays in its half of the day, and
+    100 becomes less, as 100 % has to.
+
+    Args:
+        number: digits with separators ("1,200", "3.5", "8:30"), or an English word from two to
+            twelve or a multiple of ten.
+        rng: decides which of the plausible values it becomes.
     """
     if not number[0].isdigit():
         return _other_word(number, rng)
+    digits = "".join(character for character in number if character.isdigit())
     if _is_year(number):
-        steps = [-27, -14, -8, -5, -3, 3, 4, 6, 11, 19]
-        return str(rng.choice([y for step in steps if _is_year(str(y := int(number) + step))]))
-    digits = number.replace(",", "").replace(".", "")
-    value = int(digits)
+        years = [str(int(number) + step) for step in _YEAR_STEPS]
+        return rng.choice([year for year in years if _is_year(year)])
+    if ":" in number:
+        return _other_hour(number, rng)
+    other = rng.choice(_plausible(int(digits)))
+    return _written_like(number, str(other).zfill(len(digits)))
+
+
+def _other_hour(clock: str, rng: random.Random) -> str:
+    hour, minutes = clock.split(":")
+    half = range(1, 13) if 1 <= int(hour) <= 12 else range(13, 24)
+    return f"{rng.choice([h for h in half if 0 < abs(h - int(hour)) <= 3] or [21])}:{minutes}"
+
+
+def _plausible(value: int) -> list[int]:
+    """Other values with as many digits and as many zeros at the end, up to half as much more."""
     if value < 10:
-        near = [other for other in range(1, 10) if 0 < abs(other - value) <= 4]
-        return _written_like(number, str(rng.choice(near)).zfill(len(digits)))
-    unit = 10 ** (len(digits) - len(digits.rstrip("0")))
-    unit = unit // 10 if value == unit else unit  # 100 and 1,000 may become 80 and 700
-    others = {int(value * Decimal(factor) / unit) * unit for factor in _FACTORS} | {
-        value + unit,
-        value - unit,
-    }
-    fitting = sorted(v for v in others if v != value and len(str(v)) == len(digits) and v > 0)
-    if number == "100" or not fitting:
-        fitting = sorted(v for v in others if 0 < v < value)
-    return _written_like(number, str(rng.choice(fitting)))
+        return [other for other in range(1, 10) if 0 < abs(other - value) <= 4]
+    unit: int = 10 ** (len(str(value)) - len(str(value).rstrip("0")))
+    if value == unit:  # a power of ten has no other value with as many zeros and digits
+        smaller = unit // 10
+        return [smaller * share for share in ((6, 7, 8, 9) if value == 100 else (12, 13, 14, 15))]
+    scaled = {int(value * factor / unit) * unit for factor in _FACTORS}
+    near = scaled | {value + unit, value - unit}
+    return sorted(other for other in near - {value} if len(str(other)) == len(str(value)))
+
+
+def _written_like(number: str, digits: str) -> str:
+    """The digits, as many as `number` has, with its separators."""
+    following = iter(digits)
+    return "".join(next(following) if character.isdigit() else character for character in number)
+
+
+def _other_word(word: str, rng: random.Random) -> str:
+    words = _NUMBER_WORDS if word.lower() in _NUMBER_WORDS else _TENS
+    at = words.index(word.lower())
+    other = rng.choice([w for i, w in enumerate(words) if 0 < abs(i - at) <= 3])
+    if word.isupper():
+        return other.upper()
+    return other.capitalize() if word[0].isupper() else other
+
+
+def _is_year(number: str) -> bool:
+    return number.isdigit() and len(number) == 4 and _FIRST_YEAR <= int(number) <= _LAST_YEAR

@@ -14,6 +14,9 @@ from pages.common.service import encoded
 SHOWN_TOKENS = 1500
 """Tokens drawn at most, half from the start and half from the end: a browser tires of more."""
 
+LONG_TEXT = 1200
+"""Characters from which the rendered text scrolls in a box of its own."""
+
 
 def model_view(model: str, title: str, conversation: Sequence[Message]) -> bool:
     """Draws what the model reads; True while it is still being found out."""
@@ -46,12 +49,13 @@ def draw_encoded(encoded: EncodedConversation, title: str) -> None:
     with left:
         st.caption(
             "Tokens, one shade each. Violet: special tokens. Green frame: the reward is read here. "
-            "Red: cut off, never read. Hover for the token's number and id."
+            "Red: cut off, never read. ↵: a line break. Hover for the token's number and id."
         )
         show_pieces(token_pieces(encoded))
     with right:
         st.caption("The exact text before it becomes tokens, as the model's template writes it.")
-        st.code(encoded.text, language=None, wrap_lines=True, height=420)
+        height = 420 if len(encoded.text) > LONG_TEXT else "content"
+        st.code(encoded.text, language=None, wrap_lines=True, height=height)
 
 
 def token_pieces(encoded: EncodedConversation) -> list[Piece]:
@@ -75,7 +79,8 @@ def token_pieces(encoded: EncodedConversation) -> list[Piece]:
 
 def _token(encoded: EncodedConversation, position: int) -> Piece:
     hint = f"token {position + 1}, id {encoded.sequence.ids[position]}"
-    text = encoded.tokens[position]
+    # A line break is a token like any other, and often the one the reward is read from.
+    text = encoded.tokens[position].replace("\n", "↵\n")
     if position == encoded.read_position:
         return Piece(text, "read", f"{hint}: the reward is read here")
     if encoded.special[position]:

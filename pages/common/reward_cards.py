@@ -79,7 +79,8 @@ def _worth(reading: Reading) -> None:
         st.progress(reading.standing.share_below, text=standing_text(reading.standing))
     floor = "not measured" if reading.noise_floor is None else f"±{reading.noise_floor:.2g}"
     cut = f" · :red[{reading.n_cut} tokens cut off]" if reading.n_cut else ""
-    st.caption(f"noise floor {floor} · {reading.n_tokens} tokens{cut}", help=NOISE_HELP)
+    tokens = f" · {reading.n_tokens} tokens" if reading.n_tokens else ""
+    st.caption(f"noise floor {floor}{tokens}{cut}", help=NOISE_HELP)
 
 
 def standing_text(standing: Standing) -> str:

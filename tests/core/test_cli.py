@@ -1,5 +1,6 @@
 """The command line, run for real: files in, tables out, exit statuses, Ctrl-C and resuming."""
 
+import itertools
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from core.engine.service import RewardService
 from core.models.base import TokenRewardModel, TokenSequence
 from core.models.function import FunctionRewardModel
 from core.schema import Conversation
+from tests import tiny
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -415,17 +417,39 @@ class TestOtherCommands:
         assert {len(row) for row in rows} == {6}
 
     def test_models_check_tells_a_sound_model_from_another(
-        self, run: Callable[..., Result]
+        self, run: Callable[..., Result], service: RewardService
     ) -> None:
-        # Of the probes' two answers on one prompt, the good one is the shorter.
-        sound = run("models", "check", "brevity")
+        sound = run("models", "check", "length")
         assert sound.exit_code == 0, sound.output
-        assert "brevity: holds" in sound.stdout
+        assert "length: holds" in sound.stdout
         assert "noise floor 0" in sound.stdout
-        wrong = run("models", "check", "length")
+
+        calls = itertools.count()
+        service.register(FunctionRewardModel("drifting", lambda _c: float(next(calls))))
+        wrong = run("models", "check", "drifting")
         assert wrong.exit_code == 1
-        assert "length: does not hold" in wrong.stdout
-        assert "Fix:" in wrong.stdout
+        assert "drifting: does not hold" in wrong.stdout
+        assert "fails" in wrong.stdout
+
+    def test_failed_line_of_a_check_says_what_to_do(
+        self, run: Callable[..., Result], tiny_folder: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        # Random weights: the line on the good and the bad answer may hold by luck, so take both
+        # signs of one model; exactly one of the two can hold.
+        failing = []
+        for sign in (1, -1):
+            name = f"sign{sign}"
+            card = tiny.card_content("llama", tiny_folder("llama"), id=name, reward={"sign": sign})
+            file = tmp_path / f"{name}.yaml"
+            file.write_text(json.dumps(card))  # JSON is YAML
+            assert run("models", "add", file).exit_code == 0
+            result = run("models", "check", name)
+            if "a good answer beats a bad one       fails" in result.stdout:
+                failing.append(result)
+        (wrong,) = failing
+        assert wrong.exit_code == 1
+        assert "Fix: " in wrong.stdout
+        assert "reward.sign" in wrong.stdout
 
     def test_models_check_of_an_unknown_name(self, run: Callable[..., Result]) -> None:
         result = run("models", "check", "absent")

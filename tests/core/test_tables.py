@@ -437,7 +437,11 @@ class TestDamage:
             ("t.jsonl", b"no\nno", "none of its 2 rows can be read; line 1: not JSON"),
             ("t.csv", b"prompt,prompt\na,b\n", "column 'prompt' is there twice"),
             ("t.parquet", b"PAR1 and no more", "not a complete Parquet file"),
-            ("t.jsonl.gz", gzip.compress(b"{}" * 99)[:-9], "gzip archive is damaged or incomplete"),
+            (
+                "t.jsonl.gz",
+                gzip.compress(b"{}" * 99, mtime=0)[:-9],
+                "gzip archive is damaged or incomplete",
+            ),
             ("t.xlsx", b"PK", "t.xlsx: unknown kind of file. Known: .jsonl"),
         ],
     )

@@ -34,10 +34,10 @@ def test_pinning_moves_the_baseline(playground: AppTest):
 
 
 def test_difference_shows_what_was_added_and_removed(playground: AppTest):
-    typed(playground, *answer("the cat sat down"))
-    typed(playground, *answer("the dog sat down"))
-    assert "underline" in html(playground).split("dog")[0].rsplit("<span", 1)[1]
-    assert "line-through" in html(playground).split("cat")[0].rsplit("<span", 1)[1]
+    typed(playground, *answer("the otter sat down"))
+    typed(playground, *answer("the zebra sat down"))
+    assert "underline" in html(playground).split("zebra")[0].rsplit("<span", 1)[1]
+    assert "line-through" in html(playground).split("otter")[0].rsplit("<span", 1)[1]
 
 
 def test_going_back_puts_the_version_into_the_editor_and_keeps_the_rest(playground: AppTest):

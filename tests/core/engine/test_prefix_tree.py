@@ -1,4 +1,4 @@
-"""Plans cover every sequence once, start where beginnings really are equal, and save what they can."""
+"""Plans cover every sequence once, start where texts part, and save what they can."""
 
 import random
 
