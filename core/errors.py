@@ -34,7 +34,7 @@ class CardError(WorkbenchError):
 
 
 class ModelLoadError(WorkbenchError):
-    """A model that cannot be loaded, or must not be: pickled weights, a missing head, remote code."""
+    """A model that cannot be loaded or must not be: pickles, a missing head, remote code."""
 
 
 class ModelNotFoundError(WorkbenchError):

@@ -24,7 +24,7 @@ SCORE_COLUMNS = ("prompt_id", "response_id", "role", "reward", "n_tokens", "trun
 """Columns every scores table carries, in this order, before the caller's own columns."""
 
 PAIR_COLUMNS = ("prompt_id", "pair_id", "reward_chosen", "reward_rejected", "margin", "error")
-"""Columns of a pairs table: one row per preference pair, `margin` is reward(chosen) - reward(rejected)."""
+"""Columns of a pairs table, one row a pair; `margin` is reward(chosen) - reward(rejected)."""
 
 
 class Message(TypedDict):

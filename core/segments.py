@@ -7,7 +7,7 @@ must not be edited inside a text (code, links, formulas) is `core.verbatim`'s su
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import regex
 
@@ -73,7 +73,7 @@ def tokens(text: str) -> Iterator[tuple[TokenKind, int, int]]:
     A symbol is one grapheme: an emoji of several code points or an accented sign stays whole.
     """
     for match in _TOKEN.finditer(text):
-        yield match.lastgroup, match.start(), match.end()
+        yield cast(TokenKind, match.lastgroup), match.start(), match.end()
 
 
 def words(text: str) -> list[Segment]:

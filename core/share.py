@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import WorkbenchError
+from core.errors import ShareError
 from core.paths import user_folder
 from core.schema import content_id
 
@@ -20,10 +20,6 @@ MAX_TOKEN_LENGTH = 1_800
 MAX_STATE_BYTES = 5_000_000
 
 _SESSION_ID = re.compile(r"[0-9a-f]{12}")
-
-
-class ShareError(WorkbenchError):
-    """A link that was cut, changed by hand, or leads to a session that is not here."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ between quotation marks is someone's exact words.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import regex
@@ -37,6 +37,11 @@ class RangeSet:
         at = bisect_right(self._starts, max(begin, end - 1)) - 1
         return at >= 0 and self.ranges[at][1] > begin
 
+    def covers(self, begin: int, end: int) -> bool:
+        """Whether all of [begin, end) lies inside one of the ranges."""
+        at = bisect_right(self._starts, begin) - 1
+        return at >= 0 and self.ranges[at][1] >= end
+
 
 _LINE = regex.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _INLINE_CODE = regex.compile(
@@ -55,7 +60,7 @@ _NAME_IN_CODE = regex.compile(
     regex.VERBOSE,
 )
 _CODE_LINE = regex.compile(
-    r"""(?mx)^[^\S\r\n]*+(?:
+    r"""(?mx)[^\S\r\n]*+(?:
         (?:async[ ])?def[ ]\w+\(.*
         |class[ ]\w+[ ]?[:({].*
         |(?:from[ ][\w.]+[ ])?import[ ][\w.{][^.!?\n]*$
@@ -74,9 +79,6 @@ _CODE_LINE = regex.compile(
         |\$[ ][^\n]+
         |(?:pip|npm|git|sudo|apt|cd|ls|ps|grep|docker|curl|ssh)[ ][\w./~$|&<>"'=+ \t-]*$
     )"""
-)
-_INDENTED_CODE = regex.compile(
-    r"(?m)(?:\A|(?<=\n[^\S\r\n]*\n))(?:(?:[ ]{4}|\t)[^\n]*\S[^\n]*(?:\n|\Z))+"
 )
 _LINK = regex.compile(
     r"""(?x)(?:
@@ -125,6 +127,18 @@ def fenced_ranges(text: str) -> list[Range]:
     return found
 
 
+def _lines_like_code(text: str) -> Iterator[Range]:
+    """Lines that read like code, and indented lines under them or under a blank line."""
+    may_indent = True
+    for begin, end in line_ranges(text):
+        blank = not text[begin:end].strip()
+        indented = text.startswith(("    ", "\t"), begin) and not blank
+        code = (indented and may_indent) or _CODE_LINE.match(text, begin, end) is not None
+        if code:
+            yield begin, end
+        may_indent = blank or code
+
+
 def inline_ranges(text: str) -> list[Range]:
     """Pieces inside a sentence in which punctuation ends nothing: inline code, links, formulas."""
     return [
@@ -142,7 +156,8 @@ def verbatim_ranges(text: str, kinds: Iterable[VerbatimKind] = VERBATIM_KINDS) -
     found: list[Range] = []
     if "code" in wanted:
         found.extend(fenced_ranges(text))
-        patterns = (_INLINE_CODE, _NAME_IN_CODE, _CODE_LINE, _INDENTED_CODE)
+        found.extend(_lines_like_code(text))
+        patterns = (_INLINE_CODE, _NAME_IN_CODE)
         found.extend(match.span() for pattern in patterns for match in pattern.finditer(text))
     for kind, pattern in (("link", _LINK), ("formula", _FORMULA), ("quotation", _QUOTATION)):
         if kind in wanted:

@@ -205,7 +205,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         # Takes effect on a new file only; space of dropped entries can then be given back.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        _use_write_ahead_log(connection)
         # Safe when the process is killed; only a power cut may lose the last batches.
         connection.execute("PRAGMA synchronous = NORMAL")
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -215,6 +215,20 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Switches a new file to WAL. That needs the file alone, and SQLite does not wait for it."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _is_sound(path: Path) -> bool:

@@ -1,0 +1,1 @@
+"""Figures: a result in, Plotly figures out. No computation, no Streamlit."""

@@ -1,0 +1,1 @@
+"""Labs: one module per question, pure functions on tables."""

@@ -267,11 +267,12 @@ class CausalRewardModel(TokenRewardModel):
 
     def _head(self, pooled: Tensor) -> Tensor:
         """The scalar head; in float32 when mixed, so that rewards do not come in coarse steps."""
-        if not self.precision.mixed:
-            logits: Tensor = self._model.score(pooled)
-            return logits
-        with torch.autocast(self.device.type, enabled=False):
-            logits = self._model.score(pooled.float())
+        logits: Tensor
+        if self.precision.mixed:
+            with torch.autocast(self.device.type, enabled=False):
+                logits = self._model.score(pooled.float())
+        else:
+            logits = self._model.score(pooled)
         return logits
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from core.errors import PerturbationError
-from core.schema import Conversation, Message, split_conversation
+from core.schema import Conversation, Message, content_id, split_conversation
 
 Group = Literal["nothing", "lower", "raise", "shortcut"]
 """What a perturbation should do to the reward of a good reward model."""
@@ -128,7 +128,10 @@ class Perturbation:
         text = response if self.target == "response" else prompt
         if not text.strip():
             return PerturbationOutcome(False, messages, f"The {self.target} is empty.")
-        rng = random.Random(f"{self.name}:{seed}")  # noqa: S311 - a seeded choice of words, no secret
+        # By prompt, so that both sides of a pair get the same words but a table does not get one
+        # compliment or one cut for all its rows.
+        source = f"{self.name}:{seed}:{content_id(prompt)}"
+        rng = random.Random(source)  # noqa: S311 - a seeded choice of words, no secret
         try:
             edited = self.edit(EditRequest(text, prompt, rng, dose))
         except NotApplicable as nothing_to_do:
@@ -149,10 +152,13 @@ class Perturbation:
 
 
 def replace_ranges(text: str, replacements: Sequence[tuple[int, int, str]]) -> str:
-    """`text` with each (start, end, new text) put in; the ranges must not overlap."""
+    """`text` with each (start, end, new text) put in; the ranges must not overlap.
+
+    Insertions at one place come in the order given.
+    """
     parts: list[str] = []
     at = 0
-    for start, end, new in sorted(replacements):
+    for start, end, new in sorted(replacements, key=lambda change: change[:2]):
         parts.extend((text[at:start], new))
         at = end
     return "".join(parts) + text[at:]

@@ -21,9 +21,9 @@ FUNCTION_WORDS: Final = word_set(
     only onto or other others our out over own per perhaps please put quite rather really same say
     says see she should since so some someone something sometimes soon still such take takes than
     that the their them then there therefore these they thing things this those though through thus
-    to together too toward towards under until up upon us use used uses using usually very want wants
-    was way ways we well were what whatever when where whether which while who whole whom whose why
-    will with within without would yes yet you your yours yourself
+    to together too toward towards under until up upon us use used uses using usually very want
+    wants was way ways we well were what whatever when where whether which while who whole whom
+    whose why will with within without would yes yet you your yours yourself
     """
 )
 """Words that carry no topic: left out when the topic of a text is asked for."""

@@ -66,7 +66,8 @@ def _without_unit(text: str, units: Sequence[Segment], at: int) -> str:
     begin, end = units[first].core_start, units[last].end
     space_after = text[units[last].core_end : end]
     space_before = text[units[first - 1].core_end : begin] if first else "\n"
-    if "\n" in space_after and "\n" not in space_before or last + 1 == len(units):
+    ends_paragraph = "\n" in space_after and "\n" not in space_before
+    if ends_paragraph or last + 1 == len(units):
         # The end of a paragraph, or of the text, keeps the white space that ends it.
         begin, end = (units[first - 1].core_end if first else begin), units[last].core_end
     shortened = text[:begin] + text[end:]
@@ -81,7 +82,7 @@ def _continues_item(text: str, unit: Segment) -> bool:
 
 
 def _renumbered(text: str, begin: int, number: int, indent: str) -> str:
-    """The text with the list items from `begin` on counted from `number`, as far as they went on."""
+    """The text with its list items from `begin` on counted from `number`, while they count on."""
     changes = []
     for start, end in line_ranges(text):
         marker = LIST_MARKER.match(text, start, end)
@@ -171,7 +172,7 @@ def authored_answers() -> tuple[AuthoredAnswer, ...]:
 def _read_answers(folder: Path) -> tuple[AuthoredAnswer, ...]:
     answers = []
     for path in sorted(folder.glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8").split("\n"):
+        for line in filter(None, path.read_text(encoding="utf-8").split("\n")):
             row = json.loads(line)
             n_words = len(words(row["good"]))
             answers.append(AuthoredAnswer(row["category"], row["prompt"], row["good"], n_words))

@@ -61,7 +61,10 @@ def _in_case(old: str, new: str) -> str:
 
 # What makes a negation more than plain: "not only", "not necessarily", "not X but Y".
 _PLAIN = r"(?!\s(?:only|just|necessarily|always|all|every|to mention)\b)(?![^.;:,]{0,60}\bbut\b)"
-_NOT_YET = r"(?!\s+(?:not|no|never|nothing|none|nobody|neither|nor|only|hardly|rarely|seldom)\b)"
+_NOT_YET = r"(?!\s+(?:not|no|never|nothing|none|nobody|neither|nor|only|hardly|rarely|seldom|still|already"
+    r"|also|probably|perhaps|maybe|even|almost)\b)"
+_MODAL = "can|could|will|would|should|must|may|might"
+_BE = "is|are|was|were"
 _SUBJECT = r"(?<=[\w)’'\"”*`]\s)"
 _NOT_A_VERB_AFTER = r"(?<!\b(?:a|an|the|my|your|his|her|its|our|their|of|with|each|to|by|no)\s)"
 # A modal that one of these follows is a noun ("a can of") or stands in a question ("can you").
@@ -81,9 +84,7 @@ def _negated_modal(match: "regex.Match[str]") -> str:
 
 _RULES: Final[tuple[_Rule, ...]] = (
     _Rule(
-        regex.compile(
-            rf"(?i)\b(?P<verb>am|is|are|was|were|can|could|will|would|should|must|may|might|has|have|had|does|did|do) not\b{_PLAIN}"
-        ),
+        regex.compile(rf"(?i)\b(?P<verb>{_MODAL}|{_BE}|am|has|have|had|does|did|do) not\b{_PLAIN}"),
         lambda m: m["verb"],
     ),
     _Rule(
@@ -104,15 +105,13 @@ _RULES: Final[tuple[_Rule, ...]] = (
         regex.compile(r"(?i)\b(?P<there>there (?:are|were)) no(?=\s\p{L})"), lambda m: m["there"]
     ),
     _Rule(
-        regex.compile(
-            rf"{_SUBJECT}(?<!\b[Hh]ere\s)(?:is|are|was|were)\b{_NOT_YET}(?=\s+[\w(\"“*`$])"
-        ),
+        regex.compile(rf"{_SUBJECT}(?<!\b[Hh]ere\s)(?:{_BE})\b{_NOT_YET}(?=\s+[\w(\"“*`$])"),
         lambda m: f"{m.group()} not",
     ),
     _Rule(regex.compile(rf"(?<=\bI\s)am\b{_NOT_YET}(?=\s+\w)"), lambda _: "am not"),
     _Rule(
         regex.compile(
-            rf"{_SUBJECT}{_NOT_A_VERB_AFTER}\b(?:can|could|will|would|should|must|may|might)\b{_NOT_YET}"
+            rf"{_SUBJECT}{_NOT_A_VERB_AFTER}\b(?:{_MODAL})\b{_NOT_YET}"
             rf"(?=\s+\p{{Ll}})(?!\s+{_NO_BASE_FORM}\b)"
         ),
         _negated_modal,
@@ -163,12 +162,14 @@ _DETERMINER = r"(?=\s+(?:the|a|an|your|it|them|this|that|these|all|some|each|eve
 _IMPERATIVE = regex.compile(
     rf"(?i)(?:(?:{_any(IMPERATIVES)})(?=\s+[\p{{Ll}}\d])|(?:{_any(IMPERATIVES_OR_NOUNS)}){_DETERMINER})"
 )
+_REST_OF_WORD = regex.compile(r"\w*")
 _DO_NOT = regex.compile(r"(?i)(?:do not|don['’]t|never)\s+(?P<next>\p{L})")
 _CLAUSE_START = regex.compile(r"(?i)(?:[,;:(—–]\s*|\b(?:but|and|so|please|also|or)\s+|[*_>\"“]+)$")
 _SUBORDINATE = regex.compile(
     r"(?i)\b(?:if|when|whenever|unless|because|since|although|though|while|whilst|until|till|before"
     r"|after|that|which|who|whose|whom|where|whether|what|how|why|as|than|to)\b"
 )
+_NEGATIVE = regex.compile(r"(?i)\b(?:not?|never|nobody|nothing|none|neither|nor|without|hardly)\b")
 _CLAUSE_BREAK = regex.compile(r"[,;:(—–]\s")
 
 
@@ -195,11 +196,15 @@ def negate(request: EditRequest) -> Edited:
     request.rng.shuffle(best)
     best.sort(key=lambda negation: max(negation.doubt, _SURE))
     chosen = best[: request.dose]
-    old = request.text[chosen[0].start : chosen[0].end].strip()
     return Edited(
         replace_ranges(request.text, [(found.start, found.end, found.new) for found in chosen]),
-        f"“{old}” became “{chosen[0].new}”" + (f", and {len(chosen) - 1} more" * (len(chosen) > 1)),
+        _note(request.text, chosen[0]) + f", and {len(chosen) - 1} more" * (len(chosen) > 1),
     )
+
+
+def _note(text: str, negation: Negation) -> str:
+    rest = _REST_OF_WORD.match(text, negation.end).group()
+    return f"“{text[negation.start : negation.end]}{rest}” became “{negation.new}{rest}”"
 
 
 def _negations(text: str, sentence: Segment, verbatim: RangeSet) -> Iterator[Negation]:
@@ -217,7 +222,8 @@ def _by_rule(text: str, start: int, end: int) -> Iterator[Negation]:
     for rule in _RULES:
         for match in rule.pattern.finditer(text, start, end):
             before = text[max(start, match.start() - _LOOK_BACK) : match.start()]
-            doubt = rule.doubt + (2 if _is_subordinate(before) else 0)
+            clause = _CLAUSE_BREAK.split(before)[-1].strip()
+            doubt = rule.doubt + 2 * _is_subordinate(clause) + 3 * bool(_NEGATIVE.search(clause))
             yield Negation(doubt, match.start(), match.end(), rule.new(match))
 
 
@@ -236,9 +242,8 @@ def _imperatives(text: str, start: int, end: int) -> Iterator[Negation]:
             yield Negation(-1, match.start(), match.end(), _in_case(match.group(), match["next"]))
 
 
-def _is_subordinate(before: str) -> bool:
-    """Whether the words before a verb, in its clause, make the clause depend on another."""
-    clause = _CLAUSE_BREAK.split(before)[-1].strip()
+def _is_subordinate(clause: str) -> bool:
+    """Whether a clause, as far as its verb, depends on another."""
     # "That is why": a first word can be the subject itself.
     first, _, rest = clause.partition(" ")
     words = rest if first.lower() in ("that", "what", "which", "who") else clause

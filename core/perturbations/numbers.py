@@ -31,9 +31,13 @@ _NUMBER_WORDS: Final = (
 )  # fmt: skip
 _TENS: Final = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _WORD: Final = regex.compile(
-    rf"(?i)(?<![\w\-])(?:{'|'.join(_NUMBER_WORDS + _TENS)})(?![\w\-])(?!\s+(?:of|or)\b)"
+    rf"(?i)(?<![\w\-])(?<!\bor\s)(?:{'|'.join(_NUMBER_WORDS + _TENS)})(?![\w\-])(?!\s+(?:of|or)\b)"
 )
-_FIRST_YEAR, _LAST_YEAR = 1500, 2099
+_MONTH: Final = r"(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sep|Oct|Nov|Dec)[a-z]*\b"
+_MONTH_BEFORE: Final = regex.compile(rf"\b{_MONTH}\.?\s$")
+_MONTH_AFTER: Final = regex.compile(rf"\s(?:of\s)?{_MONTH}")
+_FIRST_YEAR, _LAST_YEAR = 1000, 2099
+_FIRST_COMMON_YEAR = 1500
 _YEAR_STEPS: Final = (-27, -14, -8, -5, -3, 3, 4, 6, 11, 19)
 _FACTORS: Final = tuple(map(Decimal, ("0.6", "0.7", "0.75", "0.8", "1.2", "1.3", "1.4", "1.5")))
 
@@ -54,8 +58,10 @@ def change_number(request: EditRequest) -> Edited:
     values = sorted({text[start:end] for start, end in found})
     given = {request.prompt[start:end] for start, end in _numbers(request.prompt)}
     old = request.rng.choice([value for value in values if value not in given] or values)
-    new = wrong_value(old, request.rng)
-    places = [(start, end, new) for start, end in found if text[start:end] == old]
+    spans = [(start, end) for start, end in found if text[start:end] == old]
+    of_month = any(_is_day_of_month(text, start, end) for start, end in spans)
+    new = _other_day(old, request.rng) if of_month else wrong_value(old, request.rng)
+    places = [(start, end, new) for start, end in spans]
     return Edited(replace_ranges(text, places), f"{old} became {new}")
 
 
@@ -87,11 +93,24 @@ def _has_leading_zero(number: str) -> bool:
     return len(number) > 1 and number[0] == "0" and number[1].isdigit()
 
 
+def _is_day_of_month(text: str, start: int, end: int) -> bool:
+    """Whether a number stands before or after a month, as in "4 March" and "March 4"."""
+    number = text[start:end]
+    if not number.isdigit() or not 1 <= int(number) <= 31:
+        return False
+    after = _MONTH_AFTER.match(text, end) is not None
+    return after or _MONTH_BEFORE.search(text[max(0, start - 12) : start]) is not None
+
+
+def _other_day(number: str, rng: random.Random) -> str:
+    return str(rng.choice([day for day in range(1, 29) if 1 < abs(day - int(number)) <= 9]))
+
+
 def wrong_value(number: str, rng: random.Random) -> str:
     """Another number of about the same size in the same notation.
 
     The number of digits, thousands separators, decimals, trailing zeros and capitals are kept; a
-    year between 1500 and 2099 stays one, the hour of a clock time stays in its half of the day, and
+    year between 1000 and 2099 stays one, the hour of a clock time stays in its half of the day, and
     100 becomes less, as 100 % has to.
 
     Args:
@@ -146,4 +165,7 @@ def _other_word(word: str, rng: random.Random) -> str:
 
 
 def _is_year(number: str) -> bool:
-    return number.isdigit() and len(number) == 4 and _FIRST_YEAR <= int(number) <= _LAST_YEAR
+    if not (number.isdigit() and len(number) == 4 and _FIRST_YEAR <= int(number) <= _LAST_YEAR):
+        return False
+    # 1200 and 1400 count things more often than years.
+    return int(number) >= _FIRST_COMMON_YEAR or int(number) % 100 != 0

@@ -131,16 +131,12 @@ Rule = tuple["regex.Pattern[str]", str]
 
 def _compile(rules: dict[str, str], after: str = "") -> list[Rule]:
     """The rules as patterns of whole words, in any case and with either apostrophe."""
-    return [
-        (
-            regex.compile(
-                rf"(?<![\w'’\-])(?:{words.replace("'", "['’]")}){after}(?![\w'’\-])",
-                regex.IGNORECASE,
-            ),
-            new,
-        )
-        for words, new in rules.items()
-    ]
+    compiled = []
+    for words, new in rules.items():
+        either = words.replace("'", "['’]")
+        source = rf"(?<![\w'’\-])(?:{either}){after}(?![\w'’\-])"
+        compiled.append((regex.compile(source, regex.IGNORECASE), new))
+    return compiled
 
 
 _RULES: Final[list[Rule]] = [
@@ -194,7 +190,7 @@ def _without_overlaps(candidates: Iterator[Replacement]) -> list[Replacement]:
 
 
 def _in_a_name(text: str, start: int) -> bool:
-    """Whether a capital letter marks a name ("Save the Children") and not a sentence's beginning."""
+    """Whether a capital letter marks a name ("Save the Children"), not a sentence's start."""
     before = text[max(0, start - 40) : start].rstrip(" \t")
     opens = not before or before[-1] in "\n\r.!?:…\"“'‘(-*•_>)"
     return text[start].isupper() and text[start : start + 2] not in ("I'", "I’", "I ") and not opens

@@ -1,4 +1,4 @@
-"""Edits of the manner that leave the content: a reward that rises with them has taken a shortcut."""
+"""Edits of the manner that leave the content: a reward that they raise has taken a shortcut."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -72,10 +72,11 @@ def flatter(request: EditRequest) -> Edited:
 
 # A hedge that can go without any change to the words around it.
 _HEDGES: Final = regex.compile(
-    r"(?i)(?<![\w'’])(?:(?:i|we)\s(?:think|believe|suppose|guess|suspect)(?:\sthat)?\s"
+    r"(?i)(?<![\w'’])(?<!\b(?:most|very|quite|more|as|so|than|do|not)\s)(?:(?:i|we)\s(?:think|believe|suppose|guess|suspect)(?:\sthat)?\s"
     r"|(?:in\smy\s(?:opinion|view)|as\sfar\sas\si\s(?:know|can\stell)|if\si\sremember\sright(?:ly)?"
     r"|it\sseems(?:\sto\sme)?\sthat),?\s"
-    r"|(?:perhaps|maybe|probably|possibly|presumably|arguably|apparently),?\s)(?=[\p{L}\d`*\"“])"
+    r"|(?:perhaps|maybe|probably|possibly|presumably|arguably|apparently),?\s)+"
+    r"(?=[\p{L}\d`*\"“])(?!(?:is|are|was|were|of|about|so)\b)"
 )
 
 
@@ -110,18 +111,23 @@ def dress_in_markdown(request: EditRequest) -> Edited:
     text = request.text
     if _MARKDOWN.search(text):
         raise NotApplicable("The text has headings, lists or bold words already.")
-    units = sentences(text)
-    prose = [unit for unit in units if unit.kind == "prose" and unit.core_end > unit.core_start]
+    code = verbatim_ranges(text, ("code",))
+    prose = [
+        unit
+        for unit in sentences(text)
+        if unit.kind == "prose" and not code.covers(unit.core_start, unit.core_end)
+    ]
     verbatim = verbatim_ranges(text)
-    changes = [change for unit in prose for change in _bold(text, unit, verbatim)]
-    if not changes:
+    bold = [change for unit in prose for change in _bold(text, unit, verbatim)]
+    if not bold:
         raise NotApplicable("There is no word of five letters outside code and links.")
-    statements = [unit for unit in prose if unit.core(text)[-1] not in ":："]
-    if len(statements) > 1:
-        changes.extend(_bullets(text, units, statements))
-    n_bold = sum(new == "**" for *_, new in changes) // 2
-    n_bullets = len(statements) if len(statements) > 1 else 0
-    return Edited(replace_ranges(text, changes), f"{n_bullets} bullets, {n_bold} bold words")
+    statements = [unit for unit in prose if unit.core(text)[-1:] not in ":："]
+    bullets = _bullets(text, statements) if len(statements) > 1 else []
+    return Edited(
+        # Where both fall on one place, the bullet comes first.
+        replace_ranges(text, [*bullets, *bold]),
+        f"{len(bullets)} bullets, {len(bold) // 2} bold words",
+    )
 
 
 Change = tuple[int, int, str]
@@ -134,9 +140,105 @@ def _bold(text: str, sentence: Segment, verbatim: RangeSet) -> list[Change]:
         start = sentence.core_start + word.core_start
         end = sentence.core_start + word.core_end
         content = text[start:end]
-        if content.isalpha() and content.lower() not in FUNCTION_WORDS and not verbatim.touches(start, end):
+        if (
+            content.isalpha()
+            and content.lower() not in FUNCTION_WORDS
+            and not verbatim.touches(start, end)
+        ):
             candidates.append((end - start, -start))
     if not candidates or max(candidates)[0] < _SHORTEST_EMPHASIS:
         return []
     length, start = max(candidates)[0], -max(candidates)[1]
     return [(start, start, "**"), (start + length, start + length, "**")]
+
+
+def _bullets(text: str, statements: Sequence[Segment]) -> list[Change]:
+    """A line of its own and a bullet for each sentence."""
+    changes = []
+    for sentence in statements:
+        start = sentence.core_start
+        space_start = len(text[:start].rstrip()) if start else 0
+        line_break = "" if "\n" in text[space_start:start] or not space_start else "\n"
+        changes.append((space_start if line_break else start, start, f"{line_break}- "))
+    return changes
+
+
+def stuff_keywords(request: EditRequest) -> Edited:
+    """Ends with a list of the prompt's topic words, whether the response treats them or not.
+
+    Raises:
+        NotApplicable: the prompt has fewer than two topic words in Latin letters.
+    """
+    keywords = [word.lower() for word in content_words(request.prompt) if looks_english(word)]
+    if len(keywords) < _FEWEST_KEYWORDS:
+        raise NotApplicable("The prompt has fewer than two topic words of four or more letters.")
+    chosen = keywords[:_LONGEST_KEYWORD_LIST]
+    request.rng.shuffle(chosen)
+    listed = ", ".join(chosen)
+    return Edited(f"{request.text.rstrip()}\n\nKeywords: {listed}", f"{len(chosen)} keywords added")
+
+
+def _require_english(request: EditRequest) -> None:
+    if not looks_english(request.text):
+        raise NotApplicable("The response is not in English, the sentences to add are.")
+
+
+def _continued(text: str, addition: str) -> str:
+    """The text and, as its continuation or as a paragraph of its own, the addition."""
+    body = text.rstrip()
+    last = sentences(body)[-1]
+    flows = last.kind == "prose" and body[-1] in '.!?…”")'
+    return f"{body}{' ' if flows else chr(10) * 2}{addition}"
+
+
+def _opened(opening: str, text: str) -> str:
+    """The opening and, in the same paragraph if the text starts with prose, the text."""
+    flows = sentences(text)[0].kind == "prose"
+    return f"{opening}{' ' if flows else chr(10) * 2}{text}"
+
+
+PERTURBATIONS = (
+    Perturbation(
+        name="padding",
+        title="Pad with empty sentences",
+        group="shortcut",
+        description="Adds sentences at the end that say nothing.",
+        target="response",
+        edit=pad,
+        doses=(1, 2, 4),
+        default_dose=2,
+    ),
+    Perturbation(
+        name="flattery",
+        title="Flatter the reader",
+        group="shortcut",
+        description="Opens with compliments to the reader.",
+        target="response",
+        edit=flatter,
+        doses=(1, 2, 4),
+    ),
+    Perturbation(
+        name="markdown",
+        title="Dress in markdown",
+        group="shortcut",
+        description="Makes bullet points of the sentences and sets words in bold.",
+        target="response",
+        edit=dress_in_markdown,
+    ),
+    Perturbation(
+        name="confident-tone",
+        title="Sound certain",
+        group="shortcut",
+        description="Takes hedges out and ends with an assurance that all of it is true.",
+        target="response",
+        edit=sound_certain,
+    ),
+    Perturbation(
+        name="keyword-stuffing",
+        title="Stuff with keywords",
+        group="shortcut",
+        description="Ends with a list of the prompt's own topic words.",
+        target="response",
+        edit=stuff_keywords,
+    ),
+)

@@ -158,7 +158,11 @@ def _gradient(model: str, messages: list[Message], unit: Unit, index: int) -> Ou
 
         def explain(loaded: RewardModel) -> Attribution:
             return gradient_times_input(
-                loaded, encoded, messages, unit=unit, message_index=index  # type: ignore[arg-type]
+                loaded,
+                encoded,
+                messages,
+                unit=unit,
+                message_index=index,  # type: ignore[arg-type]
             )
 
         return service.exclusive(model, explain)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.common import attribution, history, sharing
+from pages.common import attribution, export, history
 from pages.common.markup import plain
 from pages.common.model_view import model_view
 from pages.common.service import model_titles
@@ -20,7 +20,7 @@ HISTORY, WORDS, READING, EXPORT = (
 def details() -> None:
     """The tabs; only the open one is drawn and computes anything."""
     tabs = st.tabs([HISTORY, WORDS, READING, EXPORT], key="tab", on_change=refresh)
-    draw = (history.history, _words, _reading, sharing.export)
+    draw = (history.history, _words, _reading, export.export)
     models = list(st.session_state.get("models") or [])
     waiting = False
     for tab, part in zip(tabs, draw, strict=True):

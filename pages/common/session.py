@@ -18,6 +18,14 @@ def workspace() -> Workspace:
     return space
 
 
+def restart(space: Workspace) -> None:
+    """Puts another workspace in this visitor's place, and into the editor."""
+    # The editor shows what has a revision it does not know: never one that was used before.
+    old: Workspace | None = st.session_state.get("workspace")
+    space.revision = 1 + (old.revision if old is not None else 0)
+    st.session_state["workspace"] = space
+
+
 def session_jobs() -> SessionJobs:
     """This visitor's open scoring jobs."""
     if "jobs" not in st.session_state:

@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from core.errors import ConversationError
+from core.errors import ConversationError, WorkbenchError
 from core.schema import Message, parse_conversation
 from core.versions import Version, VersionTree
-from pages.common.editor import Acknowledgement, Edit, EditorContent
+from pages.common.editor import Acknowledgement, Edit, EditorContent, well_formed
 from pages.common.examples import EXAMPLES, Example
 from pages.common.readings import Reading
 
@@ -100,14 +100,13 @@ class Workspace:
         """Makes the draft a version, child of the current one, unless it is one already."""
         if self.problem or self.settled:
             return False
-        self.tree.add(self.draft, self.tree.current.id, label)
-        return True
+        return self._add(self.draft, label)
 
     def apply(self, messages: Sequence[Message], label: str) -> None:
         """Puts an edit made by the program on screen, as a new version."""
         self.record("edit")
-        self.tree.add(list(messages), self.tree.current.id, label)
-        self._show(messages)
+        if self._add(messages, label):
+            self._show(messages)
 
     def go_back(self, version_id: int) -> None:
         """Puts a version back on screen; the next edit branches off from it."""
@@ -149,6 +148,14 @@ class Workspace:
         }
         return {model: versions for model, versions in missing.items() if versions}
 
+    def _add(self, messages: Sequence[Message], label: str) -> bool:
+        try:
+            self.tree.add(messages, self.tree.current.id, label)
+        except WorkbenchError as error:
+            self.notice = str(error)
+            return False
+        return True
+
     def _show(self, messages: Sequence[Message]) -> None:
         self.draft, self.raw, self.problem, self.notice = list(messages), None, "", ""
         self.revision += 1
@@ -156,7 +163,10 @@ class Workspace:
     def _read(self, edit: Edit) -> None:
         try:
             value = json.loads(edit.raw) if edit.raw is not None else list(edit.messages or ())
-            self.draft = parse_conversation(value)
+            parsed = parse_conversation(value)
+            self.draft = [
+                {"role": turn["role"], "content": well_formed(turn["content"])} for turn in parsed
+            ]
             self.problem = ""
         except json.JSONDecodeError as error:
             self.problem = f"Not JSON: {error.msg} at line {error.lineno}, column {error.colno}."

@@ -1,4 +1,4 @@
-"""Three journeys a visitor makes, in a real browser against a real server and the embedded model."""
+"""Three journeys a visitor makes, in a real browser, against a real server and model."""
 
 import re
 

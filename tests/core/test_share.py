@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.share import MAX_TOKEN_LENGTH, ShareError, open_link, share
+from core.errors import ShareError
+from core.share import MAX_TOKEN_LENGTH, open_link, share
 
 states = st.dictionaries(st.text(max_size=8), st.text(max_size=400), max_size=12)
 

@@ -1,4 +1,4 @@
-"""The tabs below the editor: attributions by formula, what a model reads, and nothing deprecated."""
+"""The tabs below the editor: attributions by formula, what a model reads, nothing deprecated."""
 
 import html
 import json

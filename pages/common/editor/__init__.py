@@ -115,8 +115,7 @@ def parse_edit(value: Any) -> Edit | None:
     if not (isinstance(client, str) and isinstance(seq, int) and isinstance(base, int)):
         return None
     raw, messages = value.get("raw"), _parse_turns(value.get("messages"))
-    if not isinstance(raw, str):
-        raw = None
+    raw = well_formed(raw) if isinstance(raw, str) else None
     if (raw is None) == (messages is None) or _size(raw, messages) > MAX_CHARACTERS:
         return None
     ack = Acknowledgement(client[:40], seq)
@@ -132,8 +131,13 @@ def _parse_turns(value: Any) -> tuple[Message, ...] | None:
         content = item.get("content") if isinstance(item, dict) else None
         if role not in ROLES or not isinstance(content, str):
             return None
-        turns.append({"role": role, "content": content})
+        turns.append({"role": role, "content": well_formed(content)})
     return tuple(turns)
+
+
+def well_formed(text: str) -> str:
+    """The text with halves of split characters replaced: they fit into no message to a browser."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _size(raw: str | None, messages: Sequence[Message] | None) -> int:

@@ -21,7 +21,6 @@ def make_report(model: CountingModel) -> object:
         lines=lines,
         noise_floor=0.03,
         probe_spread=0.26,
-        holds=False,
         seconds=1.5,
     )
 
