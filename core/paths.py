@@ -23,7 +23,7 @@ def cache_folder() -> Path:
 
 
 def user_folder() -> Path:
-    """The user's cards, sessions and runs; `REWARD_WORKBENCH_HOME` overrides it. Made when absent."""
+    """The user's cards, sessions and runs; REWARD_WORKBENCH_HOME overrides it. Made when absent."""
     override = os.environ.get("REWARD_WORKBENCH_HOME")
     folder = Path(override) if override else Path(platformdirs.user_data_dir(APP_NAME))
     folder.mkdir(parents=True, exist_ok=True)

@@ -131,9 +131,10 @@ def _lines_like_code(text: str) -> Iterator[Range]:
     """Lines that read like code, and indented lines under them or under a blank line."""
     may_indent = True
     for begin, end in line_ranges(text):
-        blank = not text[begin:end].strip()
+        content_end = begin + len(text[begin:end].rstrip())
+        blank = content_end == begin
         indented = text.startswith(("    ", "\t"), begin) and not blank
-        code = (indented and may_indent) or _CODE_LINE.match(text, begin, end) is not None
+        code = (indented and may_indent) or _CODE_LINE.match(text, begin, content_end) is not None
         if code:
             yield begin, end
         may_indent = blank or code

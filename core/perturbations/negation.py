@@ -6,6 +6,7 @@ subordinate clause and swapped words only where a text has nothing better.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 import regex
@@ -61,8 +62,10 @@ def _in_case(old: str, new: str) -> str:
 
 # What makes a negation more than plain: "not only", "not necessarily", "not X but Y".
 _PLAIN = r"(?!\s(?:only|just|necessarily|always|all|every|to mention)\b)(?![^.;:,]{0,60}\bbut\b)"
-_NOT_YET = r"(?!\s+(?:not|no|never|nothing|none|nobody|neither|nor|only|hardly|rarely|seldom|still|already"
-    r"|also|probably|perhaps|maybe|even|almost)\b)"
+_NOT_YET = (
+    r"(?!\s+(?:not|no|never|nothing|none|nobody|neither|nor|only|hardly|rarely|seldom|still"
+    r"|already|also|probably|perhaps|maybe|even|almost)\b)"
+)
 _MODAL = "can|could|will|would|should|must|may|might"
 _BE = "is|are|was|were"
 _SUBJECT = r"(?<=[\w)’'\"”*`]\s)"
@@ -162,14 +165,15 @@ _DETERMINER = r"(?=\s+(?:the|a|an|your|it|them|this|that|these|all|some|each|eve
 _IMPERATIVE = regex.compile(
     rf"(?i)(?:(?:{_any(IMPERATIVES)})(?=\s+[\p{{Ll}}\d])|(?:{_any(IMPERATIVES_OR_NOUNS)}){_DETERMINER})"
 )
-_REST_OF_WORD = regex.compile(r"\w*")
 _DO_NOT = regex.compile(r"(?i)(?:do not|don['’]t|never)\s+(?P<next>\p{L})")
 _CLAUSE_START = regex.compile(r"(?i)(?:[,;:(—–]\s*|\b(?:but|and|so|please|also|or)\s+|[*_>\"“]+)$")
 _SUBORDINATE = regex.compile(
     r"(?i)\b(?:if|when|whenever|unless|because|since|although|though|while|whilst|until|till|before"
     r"|after|that|which|who|whose|whom|where|whether|what|how|why|as|than|to)\b"
 )
-_NEGATIVE = regex.compile(r"(?i)\b(?:not?|never|nobody|nothing|none|neither|nor|without|hardly)\b")
+_NEGATIVE = regex.compile(
+    r"(?i)\b(?:not?|never|nobody|nothing|none|neither|nor|without|hardly|only|little|few)\b"
+)
 _CLAUSE_BREAK = regex.compile(r"[,;:(—–]\s")
 
 
@@ -203,7 +207,7 @@ def negate(request: EditRequest) -> Edited:
 
 
 def _note(text: str, negation: Negation) -> str:
-    rest = _REST_OF_WORD.match(text, negation.end).group()
+    rest = "".join(takewhile(str.isalpha, text[negation.end : negation.end + 40]))
     return f"“{text[negation.start : negation.end]}{rest}” became “{negation.new}{rest}”"
 
 

@@ -169,7 +169,10 @@ def _item_bodies(text: str, items: list[Range]) -> list[Range]:
 
 def _is_free(text: str, bodies: list[Range]) -> bool:
     contents = {text[start:end] for start, end in bodies}
-    return len(contents) > 1 and not any(_OPENS_A_STEP.match(content) for content in contents)
+    # "Tip: 20% of $86 is $17.20" and "Total: $86 + $17.20 = $103.20" build on each other.
+    calculates = any(" = " in content for content in contents)
+    follows = any(_OPENS_A_STEP.match(content) for content in contents)
+    return len(contents) > 1 and not calculates and not follows
 
 
 def _bulleted_lists(text: str) -> list[list[Range]]:

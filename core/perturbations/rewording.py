@@ -28,6 +28,7 @@ _EXPANSIONS: Final[dict[str, str]] = {
     "weren't": "were not",
     "won't": "will not",
     "wouldn't": "would not",
+    "let's": "let us",
     "i'm": "I am",
     "i've": "I have",
     "i'll": "I will",
@@ -42,24 +43,37 @@ _EXPANSIONS: Final[dict[str, str]] = {
     "they'll": "they will",
     "it'll": "it will",
 }
-"""Contractions with one reading only ("it's" and "he'd" have two)."""
+"""Contractions with one reading only."""
 
 # "Isn't it" and "Don't you" would become "Is not it" and "Do not you".
 _NO_QUESTION = r"(?!\s+(?:i|you|he|she|it|we|they|this|that|these|those|there|the|a|an)\b)"
 # "That's what they are." cannot be contracted: a word of these kinds has to follow.
-_COMPLEMENT = (
+_STATE = (
     r"(?=\s+(?:a|an|the|not|in|on|at|very|also|still|now|never|always|usually|often|only|just|best"
-    r"|better|worth|easy|hard|likely|important|common|called|made|used|\p{L}+ing)\s)"
+    r"|better|worth|easy|hard|likely|important|common|about|because|why|how|what|where|\p{L}+ing)\b)"
 )
+_COMPLEMENT = rf"{_STATE}(?=\s+\S+\s)"
+
+# "It's" can be "it has" and "I'd" can be "I had": the word that follows tells.
+_EXPANSIONS_BY_NEXT_WORD: Final[dict[str, str]] = {
+    **{f"{who}'s{_STATE}": f"{who} is" for who in ("it", "that", "there", "what", "here")},
+    **{
+        rf"{who}'d(?=\s+(?:rather|like|love|say|go|start|take|use|try|keep|suggest|recommend)\s)": (
+            f"{who} would"
+        )
+        for who in ("I", "you", "we", "they")
+    },
+}
 
 _CONTRACTIONS: Final[dict[str, str]] = {
     **{long: short for short, long in _EXPANSIONS.items() if short.endswith("n't")},
     **{f"{who} are{_COMPLEMENT}": f"{who}'re" for who in ("you", "we", "they")},
     f"i am{_COMPLEMENT}": "I'm",
-    f"it is{_COMPLEMENT}": "it's",
+    **{f"{who} is{_COMPLEMENT}": f"{who}'s" for who in ("it", "that", "there")},
 }
 
 _SYNONYMS: Final[dict[str, str]] = {
+    r"a bit(?!\s+of\b)": "a little",
     r"(?<!\b(?:quite|such|not)\s)a lot of": "lots of",
     r"(?<!\bsuch\s)a number of": "several",
     r"about(?=\s\d)": "around",
@@ -69,26 +83,34 @@ _SYNONYMS: Final[dict[str, str]] = {
     r"also,": "in addition,",
     r"although": "though",
     r"among": "amongst",
+    r"anybody": "anyone",
+    r"anyone": "anybody",
     r"approximately": "roughly",
     r"(?:are|is) able to": "can",
     r"around(?=\s\d)": "about",
     r"as a result,": "consequently,",
+    r"as well(?!\s+as\b)": "too",
+    r"at first": "initially",
     r"at the moment(?!\s+(?:of|when|that)\b)": "right now",
-    r"(?<!\b(?:is|was|it's|that's|not|just|only|simply|partly|mainly|mostly|largely)\s)"
-    r"because(?!\s+of\b)(?=\s)": "since",
+    r"(?<=,\s)because(?!\s+of\b)": "since",
     r"begin": "start",
     r"begins": "starts",
+    r"besides,": "in addition,",
     r"by mistake": "accidentally",
     r"children": "kids",
     r"despite": "in spite of",
     r"don't forget to": "remember to",
     r"each other": "one another",
+    r"each time": "every time",
     r"even though": "although",
-    r"every(?=\s(?:day|week|month|year|morning|evening)\b)": "each",
+    r"every(?=\s(?:day|week|month|year|morning|evening|night|time)\b)": "each",
+    r"everybody": "everyone",
+    r"everyone": "everybody",
     r"for example": "for instance",
     r"for free": "at no cost",
     r"for instance": "for example",
     r"frequently": "often",
+    r"has to(?!\s+do\b)": "needs to",
     r"however,": "even so,",
     r"if you want to": "if you'd like to",
     r"in addition,": "also,",
@@ -98,20 +120,37 @@ _SYNONYMS: Final[dict[str, str]] = {
     r"in total": "altogether",
     r"instead of": "rather than",
     r"keep in mind": "bear in mind",
+    r"kids": "children",
     r"lots of": "a lot of",
+    r"(?-i:Make) sure(?=\s(?:to|that|you)\b)": "be sure",
+    r"(?<!\b(?:as|how|so|too|that|very|not)\s)many people": "a lot of people",
     r"maybe": "perhaps",
     r"(?<!\b(?:no|not)\s)more than(?=\s\d)": "over",
+    r"needs to": "has to",
+    r"nobody": "no one",
     r"often(?!\s+than)": "frequently",
     r"on purpose": "deliberately",
     r"one another": "each other",
+    r"per cent": "percent",
+    r"percent": "per cent",
     r"perhaps": "maybe",
     r"quickly": "rapidly",
     r"rapidly": "quickly",
     r"rarely": "seldom",
+    r"right after": "immediately after",
     r"right away(?!\s+from)": "immediately",
+    r"right before": "immediately before",
     r"right now": "at the moment",
+    r"roughly(?=\s\d)": "about",
     r"seldom": "rarely",
+    r"(?<=[\p{L}\d]\s)should(?=\s+\p{Ll})(?!\s+(?:not|never|i|you|he|she|it|we|they|the|a|also|always"
+    r"|only|still|just|probably|have|really)\b)": "ought to",
+    r"so far": "up to now",
+    r"somebody": "someone",
+    r"someone": "somebody",
+    r"straight away": "immediately",
     r"such as": "like",
+    r"thanks for": "thank you for",
     r"the entire": "the whole",
     r"therefore": "thus",
     r"thus(?!\s+\p{L}+ing\b)": "therefore",
@@ -119,10 +158,34 @@ _SYNONYMS: Final[dict[str, str]] = {
     r"typically": "usually",
     r"until": "till",
     r"usually": "typically",
+    r"whenever(?=\s+(?:i|you|he|she|it|we|they|the|a|an|your)\b)": "every time",
     r"whether or not(?=\s\p{L})": "whether",
     r"you have to(?!\s+do\b)": "you need to",
     r"you need to": "you have to",
 }
+
+_SPELLINGS: Final[dict[str, str]] = {
+    "behaviour": "behavior",
+    "centre": "center",
+    "colour": "color",
+    "colours": "colors",
+    "favourite": "favorite",
+    "flavour": "flavor",
+    "grey": "gray",
+    "honour": "honor",
+    "labour": "labor",
+    "litre": "liter",
+    "litres": "liters",
+    "metres": "meters",
+    "neighbour": "neighbor",
+    "neighbours": "neighbors",
+    "organise": "organize",
+    "realise": "realize",
+    "recognise": "recognize",
+    "travelling": "traveling",
+}
+"""British and American spelling; either becomes the other."""
+
 _SHARE = 0.7
 """Share of the possible changes that is made: seeds then give different paraphrases."""
 
@@ -141,8 +204,10 @@ def _compile(rules: dict[str, str], after: str = "") -> list[Rule]:
 
 _RULES: Final[list[Rule]] = [
     *_compile(_EXPANSIONS, after=_NO_QUESTION),
+    *_compile(_EXPANSIONS_BY_NEXT_WORD),
     *_compile(_CONTRACTIONS),
     *_compile(_SYNONYMS),
+    *_compile(_SPELLINGS | {american: british for british, american in _SPELLINGS.items()}),
 ]
 
 Replacement = tuple[int, int, str]

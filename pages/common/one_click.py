@@ -19,6 +19,7 @@ def menus() -> None:
     """One menu a group; below them what the last edit changed, or why it did not apply."""
     space = workspace()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption("One-click edits", width="content")
         for group, (label, icon) in _LABELS.items():
             names = [perturbation.name for perturbation in perturbations(group)]
             if names:

@@ -60,27 +60,27 @@ def _card(reading: Reading, title: str, baseline: str, *, wide: bool) -> None:
 
 def _reward(reading: Reading, baseline: str) -> None:
     change = reading.change
-    noise = reading.is_noise
     st.metric(
         "Reward",
         f"{reading.reward:.3f}",
         None if change is None else f"{change:+.3f}",
-        delta_color="off" if noise else "normal",
+        delta_color="off" if reading.is_noise else "normal",
         delta_arrow="off" if change == 0 else "auto",
-        delta_description=f"{'noise, ' if noise and change else ''}against {baseline}",
+        delta_description=f"vs {baseline}",
         help=REWARD_HELP,
     )
 
 
 def _worth(reading: Reading) -> None:
     if reading.standing is None:
-        st.caption("measuring the reference responses …")
+        st.caption("reading reference responses …")
     else:
         st.progress(reading.standing.share_below, text=standing_text(reading.standing))
     floor = "not measured" if reading.noise_floor is None else f"±{reading.noise_floor:.2g}"
     cut = f" · :red[{reading.n_cut} tokens cut off]" if reading.n_cut else ""
     tokens = f" · {reading.n_tokens} tokens" if reading.n_tokens else ""
-    st.caption(f"noise floor {floor}{tokens}{cut}", help=NOISE_HELP)
+    noise = "change within the noise · " if reading.is_noise and reading.change else ""
+    st.caption(f"{noise}noise floor {floor}{tokens}{cut}", help=NOISE_HELP)
 
 
 def standing_text(standing: Standing) -> str:

@@ -79,7 +79,8 @@ def header() -> None:
             key="example",
             on_click=open_example,
         )
-        sharing.share_button()
+        with st.container(width="content"):
+            sharing.share_button()
 
 
 def open_example() -> None:

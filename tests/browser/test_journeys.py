@@ -70,7 +70,7 @@ def test_pin_edit_diff_and_go_back(page):
     expect(version(page, "v2 add flattery")).to_be_visible(timeout=SETTLED_MS)
     page.get_by_role("button", name="Pin as baseline").click()
     expect(page.get_by_test_id("stMetric").first).to_contain_text(
-        "against baseline v2", timeout=SETTLED_MS
+        "vs baseline v2", timeout=SETTLED_MS
     )
 
     type_at_end(page, " Purple zebras.")
@@ -107,7 +107,7 @@ def test_share_link_shows_the_same_numbers_in_a_fresh_browser(page, browser, ser
     for position, number in enumerate(numbers):
         shown = fresh.get_by_test_id("stMetricValue").nth(position)
         expect(shown).to_have_text(number, timeout=SETTLED_MS)
-    expect(fresh.get_by_test_id("stMetric").first).to_contain_text("against baseline v1")
+    expect(fresh.get_by_test_id("stMetric").first).to_contain_text("vs baseline v1")
     expect(version(fresh, "v3 edit")).to_be_visible(timeout=SETTLED_MS)
     no_error(fresh)
     context.close()
