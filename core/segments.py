@@ -127,7 +127,7 @@ _HARD_WRAP_LENGTH = 50
 
 
 def sentences(text: str) -> list[Segment]:
-    """The sentences of `text`, each with the white space after it.
+    """The sentences of `text`, each with the white space after it (an indent is the next one's).
 
     A code block, a heading, a table row and a list item end where their block ends; inside prose
     and items a sentence ends at its punctuation (see `core.sentence_ends`). White space alone gives

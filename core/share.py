@@ -3,16 +3,16 @@
 import base64
 import binascii
 import json
-import os
 import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import ShareError
+from core.errors import ShareError, TableError
 from core.paths import user_folder
 from core.schema import content_id
+from core.tables.writing import write_atomically
 
 SCHEMA = 1
 MAX_TOKEN_LENGTH = 1_800
@@ -51,10 +51,13 @@ def share(state: dict[str, Any], *, folder: Path | None = None) -> ShareLink:
     if len(token) <= MAX_TOKEN_LENGTH:
         return ShareLink("s", token)
     name = content_id(state)
-    target = _folder(folder) / f"{name}.json"
-    scratch = target.with_suffix(f".{os.getpid()}.partial")
-    scratch.write_bytes(data)
-    scratch.replace(target)
+    try:
+        write_atomically(_folder(folder) / f"{name}.json", lambda file: file.write(data))
+    except (TableError, OSError) as error:
+        raise ShareError(
+            f"The session is too long for a link, and could not be saved: {error}",
+            fix="Make room, or set REWARD_WORKBENCH_HOME to a folder that can be written to.",
+        ) from error
     return ShareLink("session", name)
 
 
@@ -67,7 +70,8 @@ def open_link(name: str, value: str, *, folder: Path | None = None) -> Any:
     data = _inflate(value) if name == "s" else _read_session(value, _folder(folder))
     try:
         content = json.loads(data.decode("utf-8", "surrogatepass"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    # Not JSON, not text, brackets in brackets, or a number of more digits than Python reads.
+    except (ValueError, RecursionError) as error:
         raise ShareError("The link's content is damaged.", fix="Copy the whole link.") from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise ShareError("The link was made by another version of the workbench.")

@@ -54,7 +54,7 @@ _NAME_IN_CODE = regex.compile(
         |\p{Ll}+(?:\p{Lu}\p{Ll}+)+              # camelCase
         |\p{Ll}\w*(?:\.\p{Ll}\w*)+              # module.name
         |--\w[\w\-]*                            # --option
-        |(?:~|\.{1,2})?/[\w.\-]+(?:/[\w.\-]*)*  # /a/path
+        |(?:~|\.{1,2})?/[\w.\-]+(?:/[\w.\-]*)*(?<!\.)  # /a/path
         |[A-Za-z]:\\[^\s]+                      # C:\a\path
     )""",
     regex.VERBOSE,
@@ -77,7 +77,7 @@ _CODE_LINE = regex.compile(
         |[})\]]+[;,)]*$
         |\#include\b[^\n]*
         |\$[ ][^\n]+
-        |(?:pip|npm|git|sudo|apt|cd|ls|ps|grep|docker|curl|ssh)[ ][\w./~$|&<>"'=+ \t-]*$
+        |(?:pip|npm|git|sudo|apt|cd|ls|ps|grep|docker|curl|ssh)[ ][\w./~$|&<>"'=+ \t-]*(?<!\.)$
     )"""
 )
 _LINK = regex.compile(

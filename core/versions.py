@@ -1,5 +1,6 @@
 """The history of an edited conversation: every edit a version with a parent, never an overwrite."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -8,17 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from core.errors import ConversationError, WorkbenchError
+from core.errors import ConversationError, VersionError
 from core.schema import Message, parse_conversation
 
 MAX_VERSIONS = 2_000
 """More than a session of typing makes; bounds what a link or file may bring in."""
 
 _NOTHING: Mapping[str, float] = MappingProxyType({})
-
-
-class VersionError(WorkbenchError):
-    """A version that does not exist, or a saved history that does not hold together."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +88,28 @@ class VersionTree:
         """
         before = None if parent is None else self[parent]
         content = tuple(Message(role=m["role"], content=m["content"]) for m in messages)
-        if before is not None and before.messages == content and not label.startswith("branch"):
+        if before is not None and before.messages == content:
             self._current = before.id
-            return before
+            self.set_rewards(before.id, rewards)
+            return self.current
+        return self._append(content, parent, label, rewards)
+
+    def branch(self, version_id: int) -> Version:
+        """Adds a copy of a version as its child and makes it current: a new line starts there.
+
+        Raises:
+            VersionError: when the version does not exist or the history is full.
+        """
+        copied = self[version_id]
+        return self._append(copied.messages, copied.id, f"branch of v{copied.id}", copied.rewards)
+
+    def _append(
+        self,
+        content: tuple[Message, ...],
+        parent: int | None,
+        label: str,
+        rewards: Mapping[str, float],
+    ) -> Version:
         if len(self._versions) >= MAX_VERSIONS:
             raise VersionError(
                 f"The history holds {MAX_VERSIONS} versions, its limit.",
@@ -170,7 +186,7 @@ class VersionTree:
                     "messages": [dict(message) for message in version.messages],
                     "label": version.label,
                     "created": version.created,
-                    "rewards": dict(version.rewards),
+                    "rewards": {m: r for m, r in version.rewards.items() if math.isfinite(r)},
                 }
                 for version in self
             ],
@@ -210,6 +226,13 @@ def _reference(value: object, count: int, name: str) -> int:
     return value
 
 
+def _is_finite(value: object) -> bool:
+    # Beyond 1e300 a whole number may not fit a float at all.
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) < 1e300
+
+
 def _read_version(position: int, entry: object) -> Version:
     where = f"Version {position} of the saved history"
     if not isinstance(entry, Mapping):
@@ -225,10 +248,10 @@ def _read_version(position: int, entry: object) -> Version:
     numbers = (
         isinstance(rewards, Mapping)
         and all(isinstance(model, str) for model in rewards)
-        and all(isinstance(r, (int, float)) and not isinstance(r, bool) for r in rewards.values())
+        and all(_is_finite(reward) for reward in rewards.values())
     )
     if not numbers:
-        raise VersionError(f"{where}: rewards must be numbers by model.")
+        raise VersionError(f"{where}: rewards must be finite numbers by model.")
     created = str(entry.get("created", ""))[:40]
     label = str(entry.get("label", ""))[:200]
     return Version(position, parent, messages, label, created, MappingProxyType({**dict(rewards)}))

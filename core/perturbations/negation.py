@@ -174,6 +174,7 @@ _SUBORDINATE = regex.compile(
 _NEGATIVE = regex.compile(
     r"(?i)\b(?:not?|never|nobody|nothing|none|neither|nor|without|hardly|only|little|few)\b"
 )
+_FINITE = regex.compile(rf"(?i)\b(?:{_MODAL}|{_BE}|am|has|have|had|does|do|did)\b")
 _CLAUSE_BREAK = regex.compile(r"[,;:(—–]\s")
 
 
@@ -251,4 +252,6 @@ def _is_subordinate(clause: str) -> bool:
     # "That is why": a first word can be the subject itself.
     first, _, rest = clause.partition(" ")
     words = rest if first.lower() in ("that", "what", "which", "who") else clause
-    return _SUBORDINATE.search(words) is not None
+    *_, opening = (None, *_SUBORDINATE.finditer(words))
+    # "The man who is late can wait": the second verb is the main clause's.
+    return opening is not None and not _FINITE.search(words, opening.end())

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
+from unicodedata import decimal
 
 import regex
 
@@ -90,13 +91,13 @@ def _list_markers(text: str) -> RangeSet:
 
 
 def _has_leading_zero(number: str) -> bool:
-    return len(number) > 1 and number[0] == "0" and number[1].isdigit()
+    return len(number) > 1 and number[0] == "0" and number[1].isdecimal()
 
 
 def _is_day_of_month(text: str, start: int, end: int) -> bool:
     """Whether a number stands before or after a month, as in "4 March" and "March 4"."""
     number = text[start:end]
-    if not number.isdigit() or not 1 <= int(number) <= 31:
+    if not number.isdecimal() or not 1 <= int(number) <= 31:
         return False
     after = _MONTH_AFTER.match(text, end) is not None
     return after or _MONTH_BEFORE.search(text[max(0, start - 12) : start]) is not None
@@ -118,16 +119,18 @@ def wrong_value(number: str, rng: random.Random) -> str:
             twelve or a multiple of ten.
         rng: decides which of the plausible values it becomes.
     """
-    if not number[0].isdigit():
+    if not number[0].isdecimal():
         return _other_word(number, rng)
-    digits = "".join(character for character in number if character.isdigit())
-    if _is_year(number):
-        years = [str(int(number) + step) for step in _YEAR_STEPS]
-        return rng.choice([year for year in years if _is_year(year)])
-    if ":" in number:
-        return _other_hour(number, rng)
-    other = rng.choice(_plausible(int(digits)))
-    return _written_like(number, str(other).zfill(len(digits)))
+    plain = "".join(str(decimal(c)) if c.isdecimal() else c for c in number)
+    if _is_year(plain):
+        years = [str(int(plain) + step) for step in _YEAR_STEPS]
+        other = rng.choice([year for year in years if _is_year(year)])
+    elif ":" in plain:
+        other = _other_hour(plain, rng)
+    else:
+        other = _other_amount(plain, rng)
+    zero = ord(number[0]) - decimal(number[0])  # of the script's own digits
+    return "".join(chr(zero + int(c)) if c.isdecimal() else c for c in other)
 
 
 def _other_hour(clock: str, rng: random.Random) -> str:
@@ -136,23 +139,25 @@ def _other_hour(clock: str, rng: random.Random) -> str:
     return f"{rng.choice([h for h in half if 0 < abs(h - int(hour)) <= 3] or [21])}:{minutes}"
 
 
+def _other_amount(number: str, rng: random.Random) -> str:
+    if number == "100":
+        return rng.choice(("60", "70", "80", "90"))
+    digits = [character for character in number if character.isdecimal()]
+    other = str(rng.choice(_plausible(int("".join(digits))))).zfill(len(digits))
+    following = iter(other)
+    return "".join(next(following) if character.isdecimal() else character for character in number)
+
+
 def _plausible(value: int) -> list[int]:
     """Other values with as many digits and as many zeros at the end, up to half as much more."""
     if value < 10:
         return [other for other in range(1, 10) if 0 < abs(other - value) <= 4]
     unit: int = 10 ** (len(str(value)) - len(str(value).rstrip("0")))
     if value == unit:  # a power of ten has no other value with as many zeros and digits
-        smaller = unit // 10
-        return [smaller * share for share in ((6, 7, 8, 9) if value == 100 else (12, 13, 14, 15))]
+        return [unit // 10 * share for share in (12, 13, 14, 15)]
     scaled = {int(value * factor / unit) * unit for factor in _FACTORS}
     near = scaled | {value + unit, value - unit}
     return sorted(other for other in near - {value} if len(str(other)) == len(str(value)))
-
-
-def _written_like(number: str, digits: str) -> str:
-    """The digits, as many as `number` has, with its separators."""
-    following = iter(digits)
-    return "".join(next(following) if character.isdigit() else character for character in number)
 
 
 def _other_word(word: str, rng: random.Random) -> str:
@@ -165,7 +170,7 @@ def _other_word(word: str, rng: random.Random) -> str:
 
 
 def _is_year(number: str) -> bool:
-    if not (number.isdigit() and len(number) == 4 and _FIRST_YEAR <= int(number) <= _LAST_YEAR):
+    if not (number.isdecimal() and len(number) == 4 and _FIRST_YEAR <= int(number) <= _LAST_YEAR):
         return False
     # 1200 and 1400 count things more often than years.
     return int(number) >= _FIRST_COMMON_YEAR or int(number) % 100 != 0

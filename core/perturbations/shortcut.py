@@ -121,12 +121,11 @@ def dress_in_markdown(request: EditRequest) -> Edited:
     bold = [change for unit in prose for change in _bold(text, unit, verbatim)]
     if not bold:
         raise NotApplicable("There is no word of five letters outside code and links.")
-    statements = [unit for unit in prose if unit.core(text)[-1:] not in ":："]
-    bullets = _bullets(text, statements) if len(statements) > 1 else []
+    bullets = _bullets(text, prose) if len(prose) > 1 else []
     return Edited(
         # Where both fall on one place, the bullet comes first.
         replace_ranges(text, [*bullets, *bold]),
-        f"{len(bullets)} bullets, {len(bold) // 2} bold words",
+        f"{sum('-' in new for *_, new in bullets)} bullets, {len(bold) // 2} bold words",
     )
 
 
@@ -152,14 +151,17 @@ def _bold(text: str, sentence: Segment, verbatim: RangeSet) -> list[Change]:
     return [(start, start, "**"), (start + length, start + length, "**")]
 
 
-def _bullets(text: str, statements: Sequence[Segment]) -> list[Change]:
-    """A line of its own and a bullet for each sentence."""
+def _bullets(text: str, prose: Sequence[Segment]) -> list[Change]:
+    """A line of its own for each sentence, with a bullet unless it introduces what follows."""
     changes = []
-    for sentence in statements:
+    for sentence in prose:
         start = sentence.core_start
-        space_start = len(text[:start].rstrip()) if start else 0
-        line_break = "" if "\n" in text[space_start:start] or not space_start else "\n"
-        changes.append((space_start if line_break else start, start, f"{line_break}- "))
+        introduces = sentence.core(text)[-1:] in ":："
+        space_start = len(text[:start].rstrip())
+        if not space_start or "\n" in text[space_start:start]:
+            changes.append((start, start, "" if introduces else "- "))
+        else:
+            changes.append((space_start, start, "\n\n" if introduces else "\n- "))
     return changes
 
 

@@ -16,6 +16,9 @@ from pages.common.service import conformance, reference_rewards, reward_service
 WAIT_S = 1.5
 """Longest time a script waits for rewards before it shows what there is and looks again later."""
 
+RETRY_S = 20.0
+"""How long a model that did not load is left alone."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -76,6 +79,7 @@ class SessionJobs:
 
     session: str
     jobs: dict[tuple[str, str], tuple[str, ScoreJob]] = field(default_factory=dict)
+    failures: dict[str, tuple[float, ScoreJob]] = field(default_factory=dict)
 
     def job(
         self, model: str, purpose: str, conversation: Sequence[Message], *, live: bool = True
@@ -84,14 +88,28 @@ class SessionJobs:
 
         A newer live one for the same model and purpose takes the place of one that waits.
         """
+        known_key, known = self.jobs.get((model, purpose), ("", None))
+        if known is not None and known.state == "failed":
+            self.failures.setdefault(model, (time.monotonic(), known))
+        failed = self._recent_failure(model)
+        if failed is not None:
+            return failed
         key = content_id(list(conversation))
-        known = self.jobs.get((model, purpose))
-        if known is not None and known[0] == key and known[1].state not in ("stopped", "failed"):
-            return known[1]
+        if known is not None and known_key == key and known.state not in ("stopped", "failed"):
+            return known
         session = f"{self.session}/{purpose}" if live else None
         job = reward_service().submit(model, [list(conversation)], live=live, session=session)
         self.jobs[model, purpose] = (key, job)
         return job
+
+    def _recent_failure(self, model: str) -> ScoreJob | None:
+        """The job that found out that the model does not load: no keystroke loads it again."""
+        since, failed = self.failures.get(model, (0.0, None))
+        if failed is None or time.monotonic() - since < RETRY_S:
+            return failed
+        del self.failures[model]
+        self.jobs = {key: known for key, known in self.jobs.items() if key[0] != model}
+        return None
 
     def versions(self, model: str, versions: Sequence[Version]) -> tuple[dict[int, float], bool]:
         """Rewards of versions, as far as they are there, and whether some are to come."""

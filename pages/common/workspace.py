@@ -4,6 +4,7 @@ Knows nothing of Streamlit: pages call its actions and draw what it holds.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -117,9 +118,7 @@ class Workspace:
     def branch(self, version_id: int) -> None:
         """Starts a new line from a copy of a version."""
         self.record("edit")
-        version = self.tree[version_id]
-        self.tree.add(list(version.messages), version_id, f"branch of v{version_id}")
-        self._show(version.messages)
+        self._show(self.tree.branch(version_id).messages)
 
     def pin(self, version_id: int) -> None:
         """Makes a version the baseline."""
@@ -138,8 +137,9 @@ class Workspace:
             self.keep_rewards(self.tree.current.id, rewards)
 
     def keep_rewards(self, version_id: int, rewards: Mapping[str, float]) -> None:
-        """Keeps rewards with a version."""
-        self.tree.set_rewards(version_id, rewards)
+        """Keeps rewards with a version; one that is not a number is as good as none."""
+        finite = {model: reward for model, reward in rewards.items() if math.isfinite(reward)}
+        self.tree.set_rewards(version_id, finite)
 
     def missing_rewards(self, models: Sequence[str]) -> dict[str, list[Version]]:
         """The versions each model has not scored yet."""
