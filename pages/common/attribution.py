@@ -23,7 +23,7 @@ from core.models.base import Capability, FloatArray, RewardModel
 from core.schema import Conversation, Message, content_id
 from pages.common.background import Outcome, tasks
 from pages.common.markup import heat_html, plain
-from pages.common.service import reading_speed, reward_service
+from pages.common.service import noise_floor, reading_speed, reward_service
 from pages.common.session import refresh
 
 SENTENCES, WORDS = "Sentences", "Words"
@@ -66,7 +66,7 @@ def attribution(
         _heat(gradient)
     _agreement(left_out, gradient, unit)
     trace = _trace(model, messages)
-    _draw_trace(trace, title)
+    _draw_trace(trace, model, title)
     return any(outcome.state == "running" for outcome in (left_out, gradient, trace))
 
 
@@ -212,7 +212,7 @@ def _agreement(first: Outcome, second: Outcome, unit: Unit) -> None:
         st.caption(LEGEND)
 
 
-def _draw_trace(outcome: Outcome, title: str) -> None:
+def _draw_trace(outcome: Outcome, model: str, title: str) -> None:
     if outcome.state != "done":
         return
     trace: RewardTrace = outcome.value
@@ -221,7 +221,7 @@ def _draw_trace(outcome: Outcome, title: str) -> None:
     st.markdown("**Along the response** · the reward if it ended after each sentence")
     ends = [trace.response[max(0, end - 60) : end].strip() for end in trace.ends]
     st.plotly_chart(
-        trace_line(ends, list(trace.rewards), title=title),
+        trace_line(ends, list(trace.rewards), title=title, noise_floor=noise_floor(model)),
         key="trace",
         config={"displayModeBar": False},
     )

@@ -103,8 +103,5 @@ def as_python(
 
 
 def _literal(messages: Sequence[Message]) -> str:
-    turns = [
-        f'    {{"role": {message["role"]!r}, "content": {message["content"]!r}}},'
-        for message in messages
-    ]
+    turns = [f"    {json.dumps(dict(message), ensure_ascii=False)}," for message in messages]
     return "\n".join(["[", *turns, "]"])

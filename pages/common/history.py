@@ -9,7 +9,7 @@ from core.diff import word_diff
 from core.figures.rewards import version_line
 from core.versions import Version
 from pages.common.markup import Piece, plain, show_pieces
-from pages.common.service import conformance, model_titles
+from pages.common.service import model_titles, noise_floor
 from pages.common.session import act, session_jobs, workspace
 from pages.common.workspace import Workspace
 
@@ -141,7 +141,6 @@ def _lines(space: Workspace, models: Sequence[str]) -> None:
     titles = model_titles()
     with st.grid(min(3, len(models)), min_column_width=320):
         for model in models:
-            report = conformance(model).value
             st.plotly_chart(
                 version_line(
                     [f"v{version.id}" for version in versions],
@@ -149,7 +148,7 @@ def _lines(space: Workspace, models: Sequence[str]) -> None:
                     title=titles.get(model, model),
                     labels=[f"v{version.id} {version.label}" for version in versions],
                     baseline=space.tree.pinned.rewards.get(model),
-                    noise_floor=0.0 if report is None else report.noise_floor,
+                    noise_floor=noise_floor(model),
                 ),
                 key=f"versions-{model}",
                 config={"displayModeBar": False},

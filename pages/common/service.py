@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import math
 import threading
 from collections.abc import Sequence
 
@@ -11,8 +12,7 @@ import streamlit as st
 from core.engine.conformance import ConformanceReport
 from core.engine.jobs import ScoreJob
 from core.engine.service import RewardService, get_service
-from core.models.card import RewardModelCard
-from core.models.catalogue import list_cards, load_card
+from core.models.catalogue import list_cards
 from core.reference import reference_responses
 from core.schema import Message, content_id
 from pages.common.background import RUNNING, Outcome, tasks
@@ -73,16 +73,15 @@ def forget_titles() -> None:
     _catalogue_titles.clear()
 
 
-def card_of(model: str) -> RewardModelCard:
-    """The card of a model of the catalogue or of one handed to the service."""
-    if model in {card.id for card in list_cards()}:
-        return load_card(model)
-    return get_service().model(model).card
-
-
 def conformance(model: str) -> Outcome:
     """The model's conformance report (an `Outcome` of `ConformanceReport`), without waiting."""
     return tasks().outcome(("conformance", model), lambda: _check(model))
+
+
+def noise_floor(model: str) -> float:
+    """The model's measured noise floor; 0 while it is not known."""
+    report: ConformanceReport | None = conformance(model).value
+    return report.noise_floor if report is not None and math.isfinite(report.noise_floor) else 0.0
 
 
 def known_conformance(model: str) -> Outcome | None:

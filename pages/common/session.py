@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.common.editor import read_edit
 from pages.common.readings import SessionJobs
@@ -48,7 +49,18 @@ def act(action: Callable[[Workspace], None]) -> None:
 def refresh() -> None:
     """Redraws the whole playground, from a widget's callback."""
     waits_for("details", waiting=True)
-    st.rerun(["live", "details"])
+    redraw("live", "details")
+
+
+def redraw(*parts: str) -> None:
+    """Redraws only these fragments, from a widget's callback.
+
+    A run of the whole script is left alone: the visitor may be on the way to another page, where
+    the fragments are not.
+    """
+    context = get_script_run_ctx()
+    if context is not None and context.fragment_ids_this_run:
+        st.rerun(list(parts))
 
 
 def waits_for(part: str, *, waiting: bool) -> None:

@@ -10,7 +10,7 @@ from core.versions import VersionTree
 from pages.common.editor import read_edit
 from pages.common.markup import plain
 from pages.common.service import model_titles
-from pages.common.session import restart, waits_for, workspace
+from pages.common.session import redraw, restart, waits_for, workspace
 from pages.common.workspace import Workspace
 
 PARAMETERS = ("s", "session")
@@ -30,7 +30,7 @@ def share_button() -> None:
         except WorkbenchError as error:
             st.text(str(error))
             return
-        st.code(f"{_address()}?{link.name}={link.value}", language=None, wrap_lines=True)
+        st.code(f"{_address()}?{link.name}={link.value}", language=None)
         where = (
             "The link holds everything itself."
             if link.name == "s"
@@ -45,7 +45,7 @@ def _settle() -> None:
     space.absorb(read_edit("editor"))
     space.record("edit")
     waits_for("details", waiting=True)
-    st.rerun(["share", "live", "details"])
+    redraw("share", "live", "details")
 
 
 def _address() -> str:

@@ -9,7 +9,7 @@ from pages.common.model_choice import choose_models
 from pages.common.readings import Reading, read_rewards
 from pages.common.reward_cards import reward_cards
 from pages.common.service import model_titles
-from pages.common.session import act, refresh, session_jobs, still_waits, workspace
+from pages.common.session import act, redraw, refresh, session_jobs, still_waits, workspace
 
 # How soon the editor asks again while something is still being measured.
 POLL_MS = 400
@@ -19,12 +19,12 @@ def take_edit() -> None:
     """Takes in what was typed; a new version also redraws what hangs on the history."""
     if workspace().absorb(read_edit("editor")):
         refresh()
-    st.rerun("live")
+    redraw("live")
 
 
 def look_again() -> None:
     """Redraws what was still being measured."""
-    st.rerun(["live", "details"] if still_waits("details") else ["live"])
+    redraw("live", *(["details"] if still_waits("details") else []))
 
 
 def measure(models: list[str]) -> list[Reading]:
