@@ -188,6 +188,11 @@ class RewardService:
         report(Progress.of([job.progress() for job in jobs]))
         return rows_frame([row for job in jobs for row in job.rows()])
 
+    def known_rewards(self, keys: Sequence[bytes]) -> list[bool]:
+        """Which of these cache keys have a reward already."""
+        known = self._cache.get_many(keys) if self._cache else {}
+        return [key in known for key in keys]
+
     def exclusive(self, name: str, function: Callable[[RewardModel], T]) -> T:
         """The result of `function(model)`, run between two batches with the model to itself.
 
