@@ -9,7 +9,7 @@ from benchmarks.measure import Line, Target, Timings, interleave, median, paired
 from benchmarks.peers import matrix_parameters
 from benchmarks.sample import Sample
 from core.engine.prefix_tree import plan_reading
-from core.engine.scoring import reuses_prefixes
+from core.engine.scoring import pass_cost, reuses_prefixes
 from core.engine.service import RewardService
 from core.engine.templating import encode
 from core.models.causal import CausalRewardModel
@@ -125,4 +125,4 @@ def _tokens_read(bench: Bench) -> int:
     if not reuses_prefixes(bench.model):
         return sum(len(sequence) for sequence in sequences)
     reads = [bench.model.read_position(sequence.ids) for sequence in sequences]
-    return plan_reading(sequences, reads).n_tokens
+    return plan_reading(sequences, reads, pass_cost(bench.model)).n_tokens

@@ -12,7 +12,7 @@ import pandas as pd
 from core.engine.jobs import Progress, ScoreJob
 from core.engine.prefix_tree import plan_reading
 from core.engine.requests import key_maker
-from core.engine.scoring import reuses_prefixes
+from core.engine.scoring import pass_cost, reuses_prefixes
 from core.engine.service import RewardService
 from core.engine.templating import encode
 from core.errors import WorkbenchError
@@ -90,7 +90,8 @@ def _n_read(model: TokenRewardModel, sequences: Sequence[TokenSequence]) -> int:
         return 0
     if not reuses_prefixes(model):
         return sum(len(sequence) for sequence in sequences)
-    return plan_reading(sequences, [model.read_position(s.ids) for s in sequences]).n_tokens
+    reads = [model.read_position(sequence.ids) for sequence in sequences]
+    return plan_reading(sequences, reads, pass_cost(model)).n_tokens
 
 
 class PlanRun:

@@ -8,6 +8,7 @@ many responses and one response with many endings are both trees of this kind.
 """
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ MIN_SHARED = 8
 """Tokens that must be shared before reuse is worth looking at."""
 
 MIN_SAVING = 0.2
-"""Share of a group's tokens that reuse must save: below it, plain batches sorted by length win."""
+"""Share of a group's cost that reuse must save: below it, plain batches sorted by length win."""
 
 MAX_DEPTH = 12
 """Trees do not nest deeper than this; what would goes into the level above as limbs."""
@@ -71,19 +72,52 @@ class Plan:
     n_plain: int
 
 
-def plan_reading(sequences: Sequence[TokenSequence], read_positions: Sequence[int]) -> Plan:
+@dataclass(frozen=True)
+class PassCost:
+    """What forward passes cost beside their tokens, to weigh few large ones against many small.
+
+    Attributes:
+        pass_tokens: a pass, however short, takes as long as about this many tokens more.
+        batch_tokens: tokens that go into one pass.
+    """
+
+    pass_tokens: int = 0
+    batch_tokens: int = 640
+
+    def of_tree(self, tree: Tree, sequences: Sequence[TokenSequence]) -> float:
+        """Cost of reading a tree: a pass for each trunk, and batches of its limbs."""
+        limbs = sum(len(sequences[limb.position]) - limb.start for limb in tree.limbs)
+        passes = 1 + math.ceil(limbs / self.batch_tokens)
+        cost = len(sequences[tree.position]) - tree.start + limbs + passes * self.pass_tokens
+        return cost + sum(self.of_tree(child, sequences) for child in tree.children)
+
+    def of_batches(self, n_tokens: int) -> float:
+        """Cost of reading tokens in plain batches, which other sequences fill up."""
+        return n_tokens * (1 + self.pass_tokens / self.batch_tokens)
+
+
+FREE_PASSES = PassCost()
+"""Only tokens count."""
+
+
+def plan_reading(
+    sequences: Sequence[TokenSequence],
+    read_positions: Sequence[int],
+    cost: PassCost = FREE_PASSES,
+) -> Plan:
     """Finds the beginnings worth sharing.
 
     Args:
         sequences: token sequences, in any order, duplicates allowed.
         read_positions: the token each reward is read from. It is always read anew, so a sequence
             that is wholly contained in a trunk still costs its last tokens.
+        cost: what makes a small tree not worth its passes.
     """
     order = sorted(range(len(sequences)), key=lambda position: sequences[position].ids)
     shared = [
         shared_length(sequences[a].ids, sequences[b].ids) for a, b in itertools.pairwise(order)
     ]
-    planner = _Planner(sequences, read_positions, order, shared)
+    planner = _Planner(sequences, read_positions, order, shared, cost)
     trees, plain = planner.forest(0, len(order))
     n_tokens = sum(tree.n_tokens(sequences) for tree in trees)
     n_tokens += sum(len(sequences[position]) for position in plain)
@@ -114,6 +148,7 @@ class _Planner:
     read_positions: Sequence[int]
     order: Sequence[int]
     shared: Sequence[int]
+    cost: PassCost
 
     def forest(self, begin: int, end: int) -> tuple[list[Tree], list[int]]:
         """Trees where they pay, and positions of what is better read plainly."""
@@ -128,7 +163,8 @@ class _Planner:
             if lowest >= MIN_SHARED:
                 tree = self.grow(first, last, inherited=0, depth=0)
                 length = sum(len(self.sequences[p]) for p in self.order[first:last])
-                if tree.n_tokens(self.sequences) <= (1 - MIN_SAVING) * length:
+                plain_cost = self.cost.of_batches(length)
+                if self.cost.of_tree(tree, self.sequences) <= (1 - MIN_SAVING) * plain_cost:
                     trees.append(tree)
                     continue
             if last - first == 1 or lowest == max(self.shared[first : last - 1]) >= MIN_SHARED:

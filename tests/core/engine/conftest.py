@@ -75,6 +75,14 @@ class CountingModel(FunctionRewardModel):
             self.at_once -= 1
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _free_passes() -> Iterator[None]:
+    """The texts here are tiny: beginnings are shared wherever there are any."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.engine.scoring.PASS_TOKENS", {"cpu": 0, "gpu": 0})
+        yield
+
+
 @pytest.fixture
 def make_service(tmp_path: Path) -> Iterator[Callable[..., RewardService]]:
     """Makes services that share one cache file and are closed at the end."""

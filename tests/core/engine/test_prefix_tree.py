@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.engine.prefix_tree import Tree, plan_reading, shared_length
+from core.engine.prefix_tree import PassCost, Tree, plan_reading, shared_length
 from core.models.base import TokenSequence
 
 tokens = st.integers(1, 3)
@@ -89,3 +89,23 @@ def test_unrelated_texts_are_read_plainly() -> None:
     plan = plan_reading(texts, [29] * 10)
     assert plan.trees == ()
     assert sorted(plan.plain) == list(range(10))
+
+
+def test_a_small_saving_is_not_worth_more_passes():
+    beginning = tuple(range(100, 150))
+    texts = [TokenSequence((*beginning, *range(200 * n, 200 * n + 45))) for n in (1, 2)]
+    reads = [94, 94]
+    free = plan_reading(texts, reads)
+    assert len(free.trees) == 1
+    assert free.n_tokens == 2 * 95 - 50
+    # Two passes of 64 tokens' fixed work for 50 tokens saved.
+    dear = plan_reading(texts, reads, PassCost(pass_tokens=64, batch_tokens=640))
+    assert not dear.trees
+    assert sorted(dear.plain) == [0, 1]
+
+
+def test_many_responses_to_one_prompt_are_worth_their_passes():
+    prompt = tuple(range(100, 300))
+    texts = [TokenSequence((*prompt, *range(1000 * n, 1000 * n + 60))) for n in range(1, 33)]
+    plan = plan_reading(texts, [259] * 32, PassCost(pass_tokens=64, batch_tokens=640))
+    assert plan.n_tokens == 200 + 32 * 60
