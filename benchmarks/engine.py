@@ -5,6 +5,7 @@ What each part measures, and the targets, are in `benchmarks/README.md`.
 
 import argparse
 import datetime
+import functools
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from benchmarks.reuse import measure_live, measure_prompt
 from benchmarks.sample import load_sample
 from benchmarks.throughput import measure_throughput
 from core import models
+from core.engine.threads import in_passing_thread
 from core.models.causal import CausalRewardModel
 
 PARTS = ("throughput", "live", "prompt", "memory")
@@ -62,19 +64,20 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, object]:
         torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     machine = describe_machine()
-    model = models.load(options.model)
+    model = in_passing_thread(lambda: models.load(options.model))
     if not isinstance(model, CausalRewardModel):
         raise SystemExit(f"{options.model} is no causal model on this machine.")
     sample = load_sample(options.conversations)
     bench = Bench(
         options=options,
         model=model,
-        peers=Peers(model, merged=options.merged),
+        peers=in_passing_thread(lambda: Peers(model, merged=options.merged)),
         sample=sample,
         say=lambda line: console.print(line, style="dim", highlight=False),
     )
     console.print(f"{model.card.id} in {model.precision.name}, {sample.source}", highlight=False)
-    lines = [line for part in options.parts for line in MEASURES[part](bench)]
+    measures = [functools.partial(MEASURES[part], bench) for part in options.parts]
+    lines = [line for measure in measures for line in in_passing_thread(measure)]
     return {
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": machine,

@@ -1,5 +1,6 @@
 """Timing that survives a busy machine: interleaved rounds, paired ratios, and what it ran on."""
 
+import functools
 import importlib.metadata
 import os
 import platform
@@ -12,6 +13,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from core.engine.threads import in_passing_thread
 from core.models.precision import cpu_has_bfloat16
 
 CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")
@@ -81,23 +83,32 @@ def interleave(
     sides: Mapping[str, Callable[[], object]],
     rounds: int,
     *,
+    apart: bool = False,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Timings:
     """Runs every side once a round, A B C A B C ..., so that what else runs slows all alike.
 
+
     Args:
         sides: what to run, by name; each must have been warmed up.
         rounds: at least one.
+        apart: every run in a thread of its own, so that no pool of processor threads stands in
+            another's way; needed where a side computes in a thread of its own anyway.
         say: told about each finished side.
     """
     seconds: Timings = {name: [] for name in sides}
     for number in range(1, rounds + 1):
         for name, run in sides.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
+            timed = functools.partial(_timed, run)
+            seconds[name].append(in_passing_thread(timed) if apart else timed())
             say(f"round {number}/{rounds}: {name}: {seconds[name][-1]:.3f} s")
     return seconds
+
+
+def _timed(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
 def median(values: list[float]) -> float:

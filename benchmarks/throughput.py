@@ -12,6 +12,7 @@ from core.engine.prefix_tree import plan_reading
 from core.engine.scoring import pass_cost, reuses_prefixes
 from core.engine.service import RewardService
 from core.engine.templating import encode
+from core.engine.threads import in_passing_thread
 from core.models.causal import CausalRewardModel
 from core.schema import Conversation
 
@@ -28,10 +29,10 @@ def measure_throughput(bench: Bench) -> list[Line]:
     sides, rewards = _throughput_sides(bench, bench.sample)
     warm = Sample("", bench.sample.pairs[:2])
     for run in _throughput_sides(bench, warm)[0].values():
-        run()
-    products = _products(bench)
-    products()
-    seconds = interleave({**sides, CEILING: products}, bench.options.rounds, say=bench.say)
+        in_passing_thread(run)
+    sides = {**sides, CEILING: in_passing_thread(lambda: _products(bench))}
+    seconds = interleave(sides, bench.options.rounds, apart=True, say=bench.say)
+    del sides[CEILING]
     n_tokens = sum(encode(bench.model, c).n_tokens for c in bench.sample.conversations)
     best = min(PEER_NAMES, key=lambda name: median(seconds[name]))
     lines = []

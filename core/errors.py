@@ -53,6 +53,10 @@ class PerturbationError(WorkbenchError):
     """A perturbation that does not exist, exists twice, or does not come in the dose asked for."""
 
 
+class AttributeDefinitionError(WorkbenchError):
+    """An attribute that does not exist or exists twice, or bins that cannot be made."""
+
+
 class VersionError(WorkbenchError):
     """A version that does not exist, or a saved history that does not hold together."""
 

@@ -91,6 +91,18 @@ def authored_pairs(*, held_out: bool = True) -> PairSource:
     return PairSource(name, pd.DataFrame(rows))
 
 
+def first_prompts(pairs: pd.DataFrame, n_pairs: int) -> pd.DataFrame:
+    """At most `n_pairs` pairs: prompts in an order drawn once, so that more pairs add to fewer.
+
+    A prompt's pairs stay together, though the last prompt may keep only some of its.
+    """
+    if n_pairs >= len(pairs):
+        return pairs
+    prompts = pairs["prompt_id"].drop_duplicates().sample(frac=1, random_state=0)
+    order = pairs["prompt_id"].map({prompt: place for place, prompt in enumerate(prompts)})
+    return pairs.iloc[order.argsort(kind="stable")[:n_pairs]].sort_index().reset_index(drop=True)
+
+
 def typed_pair(chosen: Conversation, rejected: Conversation) -> PairSource:
     """One pair from two conversations that end in different responses to one prompt.
 

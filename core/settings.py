@@ -8,6 +8,10 @@ environment variable REWARD_WORKBENCH_SETTINGS names. Everything in it is option
     device = "cuda:0"           # default: the first GPU, else the CPU
     threads = 8                 # CPU threads a forward pass may use; default: PyTorch's choice
     card_folders = ["cards"]    # more folders of model cards, relative to this file
+    data_folders = ["/srv/rm"]  # folders whose files visitors may evaluate on, relative to this
+                                # file; [] for none. Default: the home folder of whoever runs the
+                                # workbench for themselves, none where others can reach it
+    max_saved_runs = 500        # saved runs that visitors of a shared server may keep together
 
     [[trusted_code]]            # a repository whose own Python code may run, one block for each
     model = "org/name"
@@ -50,6 +54,8 @@ class Settings(BaseModel):
     device: str | None = None
     threads: int | None = Field(default=None, ge=1)
     card_folders: tuple[Path, ...] = ()
+    data_folders: tuple[Path, ...] | None = None
+    max_saved_runs: int = Field(default=500, ge=0)
     trusted_code: tuple[TrustedCode, ...] = ()
 
     @field_validator("device")
@@ -93,8 +99,12 @@ def load_settings(path: Path | None = None) -> Settings:
         settings = Settings.model_validate(content)
     except ValidationError as error:
         raise SettingsError(f"Settings {file}: {_explain(error)}") from error
-    folders = tuple((file.parent / folder.expanduser()) for folder in settings.card_folders)
-    return settings.model_copy(update={"card_folders": folders})
+    folders = {
+        name: tuple(file.parent / folder.expanduser() for folder in getattr(settings, name))
+        for name in ("card_folders", "data_folders")
+        if getattr(settings, name) is not None
+    }
+    return settings.model_copy(update=folders)
 
 
 def _explain(error: ValidationError) -> str:

@@ -16,7 +16,9 @@ from typer.core import TyperGroup
 import core
 from core.cli.application import open_app, prepare, train
 from core.cli.cache import cache_app
+from core.cli.evaluate import evaluate
 from core.cli.models import models_app
+from core.cli.report import report
 from core.cli.score import score
 from core.errors import WorkbenchError
 
@@ -43,6 +45,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(score)
+app.command()(evaluate)
+app.command()(report)
 app.add_typer(models_app, name="models")
 app.add_typer(cache_app, name="cache")
 app.command()(prepare)

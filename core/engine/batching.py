@@ -11,6 +11,10 @@ class BatchLimits:
     max_rows: int
     max_tokens: int
 
+    def capped(self, tokens: int) -> "BatchLimits":
+        """These limits with at most `tokens` in a batch."""
+        return BatchLimits(self.max_rows, min(self.max_tokens, tokens))
+
     def halved(self, rows: int) -> "BatchLimits":
         """Limits under which a batch of `rows` that was too large comes in two parts."""
         return BatchLimits(max(1, min(self.max_rows, rows // 2)), max(1, self.max_tokens // 2))

@@ -24,6 +24,9 @@ PASS_TOKENS = {"cpu": 64, "gpu": 1024}
 model of 30 layers: a pass of 60 tokens takes as long as 120 in a large batch. On a GPU, where
 starting the kernels of some 30 layers takes over 10 ms, estimated."""
 
+YIELDING_TOKENS = 160
+"""Tokens in a bulk batch while somebody types: about a sixth of a second on two cores."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -32,6 +35,7 @@ def score_sequences(
     sequences: Sequence[TokenSequence],
     *,
     should_stop: Callable[[], bool] = lambda: False,
+    yielding: Callable[[], bool] = lambda: False,
     reuse_prefixes: bool = True,
 ) -> Iterator[Outcome]:
     """Scores sequences in whatever order is fastest, and yields each batch as it is done.
@@ -43,9 +47,11 @@ def score_sequences(
         model: any model that reads tokens.
         sequences: what to score; each within the model's length limit.
         should_stop: asked between batches; when true, the rest is left undone.
+        yielding: asked before each batch; when true, somebody is typing and the batch stays small,
+            so that the next live edit soon has its turn.
         reuse_prefixes: off for comparison and tests; the rewards are the same.
     """
-    run = _Run(model, sequences, should_stop)
+    run = _Run(model, sequences, should_stop, yielding)
     plain: Sequence[int] = range(len(sequences))
     if reuse_prefixes and reuses_prefixes(model) and len(sequences) > 1:
         reads = [model.read_position(sequence.ids) for sequence in sequences]
@@ -85,7 +91,7 @@ def batch_limits(model: TokenRewardModel) -> BatchLimits:
     if model.pad_id is None:
         return BatchLimits(max_rows=1, max_tokens=1)
     if model.device.type == "cpu":
-        # Measured on two cores: larger batches leave the processor's cache and get slower.
+        # Measured on two cores: larger batches are no faster, and a live edit would wait for them.
         return BatchLimits(max_rows=32, max_tokens=640)
     return BatchLimits(max_rows=256, max_tokens=16_384)
 
@@ -104,10 +110,12 @@ class _Run:
         model: TokenRewardModel,
         sequences: Sequence[TokenSequence],
         should_stop: Callable[[], bool],
+        yielding: Callable[[], bool],
     ) -> None:
         self._model = model
         self._sequences = sequences
         self._should_stop = should_stop
+        self._yielding = yielding
         self._limits = batch_limits(model)
         self._has_shrunk = False
 
@@ -159,7 +167,10 @@ class _Run:
         """Reads (length, position, item) entries, longest first: no memory shows at once."""
         waiting = sorted(items, key=lambda entry: -entry[0])
         while waiting and not self._should_stop():
-            count = next_batch([length for length, _, _ in waiting], self._limits)
+            limits = self._limits
+            if self._yielding():
+                limits = limits.capped(YIELDING_TOKENS)
+            count = next_batch([length for length, _, _ in waiting], limits)
             batch, waiting = waiting[:count], waiting[count:]
             yield from self._recovering(
                 read, [item for _, _, item in batch], [position for _, position, _ in batch]

@@ -22,6 +22,7 @@ from core.engine.jobs import Progress, ScoreJob, rows_frame
 from core.engine.reports import ReportStore
 from core.engine.residency import Residency, ResidentModel, card_bytes, default_budget_bytes
 from core.engine.templating import EncodedConversation, encode
+from core.engine.threads import CPU_WORKER, in_passing_thread, worker_name
 from core.engine.worker import Worker
 from core.errors import ScoringError, WorkbenchError
 from core.models.base import RewardModel, TokenRewardModel
@@ -270,17 +271,20 @@ class RewardService:
 
     def _worker_of(self, model: RewardModel) -> Worker:
         with self._lock:
-            worker = self._workers.get(model.residence)
+            name = worker_name(model)
+            worker = self._workers.get(name)
             if worker is None:
-                worker = self._workers[model.residence] = Worker(model.residence, self._cache)
+                worker = self._workers[name] = Worker(name, self._cache)
             return worker
 
     def _after_unload(self, model: RewardModel) -> None:
         idle = None
         with self._lock:
-            worker = self._workers.get(model.residence)
-            if worker is not None and not self._residency.holds(model.residence):
-                idle = self._workers.pop(model.residence)
+            name = worker_name(model)
+            worker = self._workers.get(name)
+            still_used = name == CPU_WORKER or self._residency.holds(model.residence)
+            if worker is not None and not still_used:
+                idle = self._workers.pop(name)
         if idle is not None:
             idle.close(0)
         elif worker is not None:
@@ -293,7 +297,7 @@ class RewardService:
             import torch
 
             torch.set_num_threads(self.settings.threads)
-        return models.load(name, device=self.settings.device)
+        return in_passing_thread(lambda: models.load(name, device=self.settings.device))
 
 
 _service: RewardService | None = None

@@ -35,6 +35,8 @@ LIVE_WINDOW_S = 0.003
 """How long the first live edit waits for others to join its batch."""
 ROUND_SIZE = 256
 """Bulk requests planned together: enough to sort by length and to share beginnings."""
+TYPING_S = 3.0
+"""How long after a live edit bulk batches stay small: the next edit is likely to follow."""
 MEMO_SIZE = 4096
 """Latest results kept in memory: they answer a request that was on its way while its text was being
 computed for another."""
@@ -79,6 +81,7 @@ class Worker:
         self._round_jobs: set[ScoreJob] = set()
         self._bulk_arrived = False
         self._live_since = 0.0
+        self._last_live = -TYPING_S
         self._thread = threading.Thread(target=self._loop, name=f"scorer {name[:20]}", daemon=True)
         self._thread.start()
 
@@ -140,6 +143,7 @@ class Worker:
 
     def _queue(self, request: Request) -> None:
         if request.priority < 2:
+            self._last_live = time.monotonic()
             if not any(self._live):
                 self._live_since = time.monotonic()
             self._live[request.priority].append(request)
@@ -281,7 +285,12 @@ class Worker:
         few = len(requests) <= WARM_SESSIONS
         if requests[0].priority == 0 and few and reuses_prefixes(token_model):
             return self._live_outcomes(token_model, requests, should_stop)
-        return score_sequences(token_model, cast(Any, payloads), should_stop=should_stop)
+        return score_sequences(
+            token_model, cast(Any, payloads), should_stop=should_stop, yielding=self._is_typed_to
+        )
+
+    def _is_typed_to(self) -> bool:
+        return time.monotonic() - self._last_live < TYPING_S
 
     def _live_outcomes(
         self,

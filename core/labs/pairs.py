@@ -13,6 +13,7 @@ PAIR_TEXT_COLUMNS = ("pair_id", "prompt_id", "prompt", "chosen", "rejected")
 """Columns of a table of pairs: ids, the messages before the response, the two responses. Any other
 column is the user's own and can slice the results."""
 
+ROW = "row"
 SIDE = "side"
 SIDES = ("chosen", "rejected")
 
@@ -31,17 +32,17 @@ def _n_values(column: "pd.Series[Any]") -> int:
 
 
 def plan_pairs(pairs: pd.DataFrame) -> Plan:
-    """Both conversations of every pair: keys `pair_id`, `prompt_id`, `side`.
+    """Both conversations of every pair: keys `row` (its place), `pair_id`, `prompt_id`, `side`.
 
     Args:
         pairs: a table with `PAIR_TEXT_COLUMNS`.
     """
     rows = [
-        (row["pair_id"], row["prompt_id"], side, with_response(row["prompt"], row[side]))
-        for row in pairs.to_dict(orient="records")
+        (place, row["pair_id"], row["prompt_id"], side, with_response(row["prompt"], row[side]))
+        for place, row in enumerate(pairs.to_dict(orient="records"))
         for side in SIDES
     ]
-    return Plan(pd.DataFrame(rows, columns=["pair_id", "prompt_id", SIDE, CONVERSATION]))
+    return Plan(pd.DataFrame(rows, columns=[ROW, "pair_id", "prompt_id", SIDE, CONVERSATION]))
 
 
 def pair_rewards(pairs: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
@@ -56,14 +57,14 @@ def pair_rewards(pairs: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
         reward has margin NaN and says why in `error`.
     """
     sides = {
-        side: scored.loc[scored[SIDE] == side].set_index("pair_id")[[REWARD, ERROR]]
+        side: scored.loc[scored[SIDE] == side].set_index(ROW)[[REWARD, ERROR]]
         for side in SIDES
     }
-    ids = pairs["pair_id"]
+    places = range(len(pairs))
     chosen, rejected = (
-        sides[side][REWARD].reindex(ids).to_numpy(dtype=np.float64) for side in SIDES
+        sides[side][REWARD].reindex(places).to_numpy(dtype=np.float64) for side in SIDES
     )
-    errors = [sides[side][ERROR].reindex(ids).fillna("not scored") for side in SIDES]
+    errors = [sides[side][ERROR].reindex(places).fillna("not scored") for side in SIDES]
     reasons = [
         "; ".join(dict.fromkeys(reason for reason in both if reason))
         for both in zip(*errors, strict=True)

@@ -10,6 +10,7 @@ from safetensors import safe_open
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from core.errors import ModelLoadError
+from core.models.packing import packed_bytes
 
 HEAD_NAMES = ("score", "classifier")
 
@@ -26,7 +27,7 @@ class AdapterHost:
         self.model = base
         self.tokenizer = tokenizer
         self.lock = threading.RLock()
-        self.n_bytes = int(base.get_memory_footprint())
+        self.n_bytes = int(base.get_memory_footprint()) + packed_bytes(base)
         self._peft: PeftModel | None = None
         self._folders: dict[str, Path] = {}
         self._active: str | None = None

@@ -31,6 +31,7 @@ from core.models.card import (
 from core.models.causal import CausalRewardModel
 from core.models.derive import derive_card, is_unrefined, read_tokenizer_config
 from core.models.encoder import EncoderRewardModel
+from core.models.packing import pack_matrices, packed_bytes
 from core.models.precision import Precision, default_device, resolve
 
 
@@ -69,7 +70,7 @@ def load_card_model(
         fingerprint=f"{weights.folder_hash(folder)}:{_reading_key(card)}:{precision.name}",
         pad_id=pad_id,
         precision=precision,
-        n_bytes=model.get_memory_footprint(),
+        n_bytes=model.get_memory_footprint() + packed_bytes(model),
     )
 
 
@@ -134,7 +135,10 @@ def load_classifier(
     _check_labels(card, model)
     model.eval().requires_grad_(False)
     precision.prepare(model)
-    return model.to(device)
+    placed: PreTrainedModel = model.to(device)
+    if precision.mixed:
+        pack_matrices(placed)
+    return placed
 
 
 def is_causal(model: PreTrainedModel) -> bool:

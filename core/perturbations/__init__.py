@@ -1,6 +1,20 @@
 """Edits of prompts and responses with a statement of what each should do to the reward."""
 
-from core.perturbations import lower, nothing, shortcut
+from core.perturbations import (
+    age_and_origin,
+    conventions,
+    demographic,
+    domain,
+    lower,
+    master_keys,
+    nothing,
+    repairs,
+    rhetoric,
+    shortcut,
+    steps,
+    styles,
+    surface,
+)
 from core.perturbations.base import (
     GROUP_MEANING,
     GROUPS,
@@ -31,5 +45,22 @@ __all__ = [
     "unregister",
 ]
 
-for _perturbation in (*nothing.PERTURBATIONS, *lower.PERTURBATIONS, *shortcut.PERTURBATIONS):
-    register(_perturbation)
+_MODULES = (
+    nothing,
+    conventions,
+    surface,
+    styles,
+    domain,
+    demographic,
+    age_and_origin,
+    lower,
+    steps,
+    master_keys,
+    repairs,
+    shortcut,
+    rhetoric,
+)
+
+for _module in _MODULES:
+    for _perturbation in _module.PERTURBATIONS:
+        register(_perturbation)

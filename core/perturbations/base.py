@@ -24,8 +24,8 @@ GROUP_MEANING: dict[Group, str] = {
     "shortcut": "Only the manner changes: a reward that rises has taken a shortcut.",
 }
 
-Target = Literal["prompt", "response"]
-"""Which text is edited: the last user turn, or the response."""
+Target = Literal["prompt", "response", "conversation"]
+"""Which text is edited: the last user turn, the response, or every turn."""
 
 
 class NotApplicable(Exception):  # noqa: N818 - not an error: the answer of an edit with nothing to do
@@ -45,12 +45,16 @@ class EditRequest:
         prompt: the last user turn, or the empty text where there is none.
         rng: the only source of randomness an edit may use.
         dose: how much of the edit to apply, at least 1; edits without doses ignore it.
+        conversation: the texts of all turns as they were. An edit of the whole conversation is
+            called once a turn, each time with the same chance, and reads here what the other turns
+            say, so that what it decides holds for all of them.
     """
 
     text: str
     prompt: str
     rng: random.Random
     dose: int = 1
+    conversation: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class PerturbationOutcome:
 
 @dataclass(frozen=True)
 class Perturbation:
-    """A named edit of one text of a conversation.
+    """A named edit of one text of a conversation, or of all of them alike.
 
     Attributes:
         name: the identifier, lower-case words joined by hyphens.
@@ -116,30 +120,41 @@ class Perturbation:
             PerturbationError: the perturbation does not come in this dose.
         """
         dose = self._checked_dose(dose)
-        _, response = split_conversation(conversation)
-        messages: list[Message] = [
-            {"role": message["role"], "content": message["content"]} for message in conversation
-        ]
+        split_conversation(conversation)
+        messages = [Message(role=turn["role"], content=turn["content"]) for turn in conversation]
+        texts = tuple(message["content"] for message in messages)
         asked = _last_user_turn(messages)
         if self.target == "prompt" and asked is None:
             return PerturbationOutcome(False, messages, "There is no user turn to edit.")
-        prompt = "" if asked is None else messages[asked]["content"]
-        position = len(messages) - 1 if self.target == "response" or asked is None else asked
-        text = response if self.target == "response" else prompt
-        if not text.strip():
+        prompt = "" if asked is None else texts[asked]
+        positions = [at for at in self._positions(messages, asked) if texts[at].strip()]
+        if not positions:
             return PerturbationOutcome(False, messages, f"The {self.target} is empty.")
         # By prompt, so that both sides of a pair get the same words but a table does not get one
         # compliment or one cut for all its rows.
         source = f"{self.name}:{seed}:{content_id(prompt)}"
-        rng = random.Random(source)  # noqa: S311 - a seeded choice of words, no secret
-        try:
-            edited = self.edit(EditRequest(text, prompt, rng, dose))
-        except NotApplicable as nothing_to_do:
-            return PerturbationOutcome(False, messages, nothing_to_do.reason)
-        if edited.text == text:
-            return PerturbationOutcome(False, messages, "The edit would leave the text as it is.")
-        messages[position]["content"] = edited.text
-        return PerturbationOutcome(True, messages, note=edited.note)
+        reasons, notes = [], []
+        for at in positions:
+            rng = random.Random(source)  # noqa: S311 - a seeded choice of words, no secret
+            try:
+                edited = self.edit(EditRequest(texts[at], prompt, rng, dose, texts))
+            except NotApplicable as nothing_to_do:
+                reasons.append(nothing_to_do.reason)
+                continue
+            if edited.text == texts[at]:
+                reasons.append("The edit would leave the text as it is.")
+                continue
+            messages[at]["content"] = edited.text
+            notes.append(edited.note)
+        if not notes:
+            return PerturbationOutcome(False, messages, reasons[0])
+        return PerturbationOutcome(True, messages, note="; ".join(dict.fromkeys(notes)))
+
+    def _positions(self, messages: Sequence[Message], asked: int | None) -> Sequence[int]:
+        """Which turns are edited."""
+        if self.target == "conversation":
+            return range(len(messages))
+        return [asked] if self.target == "prompt" and asked is not None else [len(messages) - 1]
 
     def _checked_dose(self, dose: int | None) -> int:
         if dose is None:

@@ -20,7 +20,7 @@ from core.perturbations.lexicon import content_words
 from core.perturbations.negation import negate
 from core.perturbations.numbers import change_number
 from core.segments import LIST_MARKER, Segment, sentences, words
-from core.verbatim import line_ranges
+from core.verbatim import line_ranges, verbatim_ranges
 
 _FEWEST_WORDS_IN_SENTENCE = 4
 _FEWEST_WORDS_TO_CUT = 8
@@ -44,8 +44,8 @@ def drop_sentence(request: EditRequest) -> Edited:
         raise NotApplicable("There are not two sentences, of which one could go.")
     in_prose = [at for at in droppable if units[at].kind == "prose"]
     at = request.rng.choice(in_prose or droppable)
-    edited = _without_unit(text, units, at)
-    return Edited(edited, f"left out: {_shortened(units[at].core(text))}")
+    edited = without_unit(text, units, at)
+    return Edited(edited, f"left out: {shortened(units[at].core(text))}")
 
 
 def _carries_content(text: str, unit: Segment) -> bool:
@@ -57,10 +57,17 @@ def _carries_content(text: str, unit: Segment) -> bool:
     return unit.kind == "prose" and n_words >= _FEWEST_WORDS_IN_SENTENCE and core[-1] not in ":："
 
 
-def _without_unit(text: str, units: Sequence[Segment], at: int) -> str:
-    """The text without a sentence, or without all of the list item that it opens."""
-    first, last = at, at
-    if units[at].kind == "item":
+def without_unit(text: str, units: Sequence[Segment], at: int, last_one: int | None = None) -> str:
+    """The text without a sentence, or without all of the list item that it opens.
+
+    Args:
+        text: the whole text.
+        units: its sentences, those without a core left out.
+        at: the position of the sentence among them.
+        last_one: the position of the last sentence that goes with it, where the caller knows.
+    """
+    first, last = at, at if last_one is None else last_one
+    if units[at].kind == "item" and last_one is None:
         while last + 1 < len(units) and _continues_item(text, units[last + 1]):
             last += 1
     begin, end = units[first].core_start, units[last].end
@@ -95,7 +102,8 @@ def _renumbered(text: str, begin: int, number: int, indent: str) -> str:
     return replace_ranges(text, changes)
 
 
-def _shortened(text: str, length: int = 60) -> str:
+def shortened(text: str, length: int = 60) -> str:
+    """The beginning of a text, for a note on what was changed."""
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
@@ -123,6 +131,30 @@ def truncate(request: EditRequest) -> Edited:
     cut = request.rng.choice(inside)
     kept = sum(unit.core_end <= cut for unit in units)
     return Edited(text[:cut], f"cut after {kept} of {len(units)} words")
+
+
+def repeat_sentence(request: EditRequest) -> Edited:
+    """Says one sentence again right behind itself, as many times as the dose.
+
+    Raises:
+        NotApplicable: there is no full sentence of four words or more outside lists and code.
+    """
+    text = request.text
+    code = verbatim_ranges(text, ("code",))
+    full = [
+        unit
+        for unit in sentences(text)
+        if unit.core_end > unit.core_start
+        and unit.kind == "prose"
+        and _carries_content(text, unit)
+        and not code.touches(unit.core_start, unit.core_end)
+    ]
+    if not full:
+        raise NotApplicable("There is no full sentence outside lists and code.")
+    said = request.rng.choice(full)
+    again = f" {said.core(text)}" * request.dose
+    edited = replace_ranges(text, [(said.core_end, said.core_end, again)])
+    return Edited(edited, f"said {request.dose + 1} times: {shortened(said.core(text))}")
 
 
 @dataclass(frozen=True)
@@ -160,7 +192,7 @@ def answer_another_question(request: EditRequest) -> Edited:
     n_words = len(words(request.text))
     others.sort(key=lambda answer: abs(answer.n_words - n_words))
     chosen = request.rng.choice(others[:_N_CLOSEST])
-    return Edited(chosen.response, f"the answer to: {_shortened(chosen.prompt)}")
+    return Edited(chosen.response, f"the answer to: {shortened(chosen.prompt)}")
 
 
 def authored_answers() -> tuple[AuthoredAnswer, ...]:
@@ -204,6 +236,15 @@ PERTURBATIONS = (
         description="Leaves out a sentence, or a list item where all is list.",
         target="response",
         edit=drop_sentence,
+    ),
+    Perturbation(
+        name="repeat-sentence",
+        title="Repeat a sentence",
+        group="lower",
+        description="Says one sentence again right behind itself.",
+        target="response",
+        edit=repeat_sentence,
+        doses=(1, 2, 4),
     ),
     Perturbation(
         name="answer-another-question",

@@ -48,14 +48,16 @@ def double_spaces(request: EditRequest) -> Edited:
 
 # A word as a person types it: four or more letters of a script with two cases, no digit, no
 # hyphen, no apostrophe; not all capitals (an acronym) and no capital inside (a product's name).
-_TYPO_WORD = regex.compile(r"(?<![\w'’\-.@/\\&])[\p{Lu}\p{Ll}]\p{Ll}{3,}(?![\w'’\-@/\\\p{M}]|\.\w)")
-_NEIGHBOURING_KEYS = {
+TYPO_WORD = regex.compile(r"(?<![\w'’\-.@/\\&])[\p{Lu}\p{Ll}]\p{Ll}{3,}(?![\w'’\-@/\\\p{M}]|\.\w)")
+NEIGHBOURING_KEYS = {
     "a": "s", "b": "vn", "c": "xv", "d": "sf", "e": "wr", "f": "dg", "g": "fh", "h": "gj",
     "i": "uo", "j": "hk", "k": "jl", "l": "k", "m": "n", "n": "bm", "o": "ip", "p": "o",
     "q": "w", "r": "et", "s": "ad", "t": "ry", "u": "yi", "v": "cb", "w": "qe", "x": "zc",
     "y": "tu", "z": "x",
 }  # fmt: skip
-_REAL_WORDS = word_set(
+"""Letters that a finger hits instead of the right one."""
+
+REAL_WORDS = word_set(
     """
     form from trial trail untied united casual causal quiet quite angel angle diary dairy sacred
     scared except expect martial marital calm clam felt left salt slat signs sings stake skate
@@ -84,7 +86,7 @@ def mistype(request: EditRequest) -> Edited:
     verbatim = verbatim_ranges(request.text)
     possible = [
         match.span()
-        for match in _TYPO_WORD.finditer(request.text)
+        for match in TYPO_WORD.finditer(request.text)
         if not verbatim.touches(*match.span())
     ]
     request.rng.shuffle(possible)
@@ -113,9 +115,9 @@ def _slip(word: str, rng: random.Random) -> str:
     if len(word) >= _LONG_WORD:
         options.append(word[:at] + word[at + 1 :])
         options.extend(
-            word[:at] + key + word[at + 1 :] for key in _NEIGHBOURING_KEYS.get(letter, "")
+            word[:at] + key + word[at + 1 :] for key in NEIGHBOURING_KEYS.get(letter, "")
         )
-    misspelt = [typo for typo in options if typo != word and typo.lower() not in _REAL_WORDS]
+    misspelt = [typo for typo in options if typo != word and typo.lower() not in REAL_WORDS]
     return rng.choice(misspelt) if misspelt else ""
 
 

@@ -69,7 +69,7 @@ def change_number(request: EditRequest) -> Edited:
 def _numbers(text: str) -> Iterator[Range]:
     """Where the numbers are that state something: those in digits, or else those in words."""
     verbatim = verbatim_ranges(text, ("code", "link"))
-    markers = _list_markers(text)
+    markers = list_markers(text)
     in_digits = [
         match.span()
         for pattern in (_NUMBER, _CLOCK)
@@ -85,7 +85,8 @@ def _numbers(text: str) -> Iterator[Range]:
     yield from in_digits or in_words
 
 
-def _list_markers(text: str) -> RangeSet:
+def list_markers(text: str) -> RangeSet:
+    """The markers of all list items: a number or a bullet, with the spaces around it."""
     lines = (LIST_MARKER.match(text, start, end) for start, end in line_ranges(text))
     return RangeSet(marker.span() for marker in lines if marker)
 
@@ -157,7 +158,12 @@ def _plausible(value: int) -> list[int]:
         return [unit // 10 * share for share in (12, 13, 14, 15)]
     scaled = {int(value * factor / unit) * unit for factor in _FACTORS}
     near = scaled | {value + unit, value - unit}
-    return sorted(other for other in near - {value} if len(str(other)) == len(str(value)))
+    # Rounding to zeros at the end can go far down: 60 % of 300 would be 100.
+    return sorted(
+        other
+        for other in near - {value}
+        if len(str(other)) == len(str(value)) and value <= 2 * other <= 4 * value
+    )
 
 
 def _other_word(word: str, rng: random.Random) -> str:

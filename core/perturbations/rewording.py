@@ -4,7 +4,7 @@ A rule is in the table only if no neighbour can make its two sides differ: "ofte
 but not "hard" and "difficult" (more difficult, work hard). Articles never have to change.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import regex
@@ -192,7 +192,7 @@ _SHARE = 0.7
 Rule = tuple["regex.Pattern[str]", str]
 
 
-def _compile(rules: dict[str, str], after: str = "") -> list[Rule]:
+def compile_rules(rules: dict[str, str], after: str = "") -> list[Rule]:
     """The rules as patterns of whole words, in any case and with either apostrophe."""
     compiled = []
     for words, new in rules.items():
@@ -202,12 +202,20 @@ def _compile(rules: dict[str, str], after: str = "") -> list[Rule]:
     return compiled
 
 
+EXPANSION_RULES: Final[list[Rule]] = [
+    *compile_rules(_EXPANSIONS, after=_NO_QUESTION),
+    *compile_rules(_EXPANSIONS_BY_NEXT_WORD),
+]
+"""From contractions to their long forms."""
+
+CONTRACTION_RULES: Final[list[Rule]] = compile_rules(_CONTRACTIONS)
+"""From long forms to contractions."""
+
 _RULES: Final[list[Rule]] = [
-    *_compile(_EXPANSIONS, after=_NO_QUESTION),
-    *_compile(_EXPANSIONS_BY_NEXT_WORD),
-    *_compile(_CONTRACTIONS),
-    *_compile(_SYNONYMS),
-    *_compile(_SPELLINGS | {american: british for british, american in _SPELLINGS.items()}),
+    *EXPANSION_RULES,
+    *CONTRACTION_RULES,
+    *compile_rules(_SYNONYMS),
+    *compile_rules(_SPELLINGS | {american: british for british, american in _SPELLINGS.items()}),
 ]
 
 Replacement = tuple[int, int, str]
@@ -221,7 +229,7 @@ def paraphrase(request: EditRequest) -> Edited:
     Raises:
         NotApplicable: the text holds none of the words that the rules know.
     """
-    possible = _without_overlaps(_candidates(request.text))
+    possible = possible_replacements(request.text, _RULES)
     if not possible:
         raise NotApplicable("No contraction and no word with a safe synonym was found.")
     count = max(1, round(_SHARE * len(possible)))
@@ -233,16 +241,24 @@ def paraphrase(request: EditRequest) -> Edited:
     return Edited(replace_ranges(request.text, chosen), note)
 
 
-def _candidates(text: str) -> Iterator[Replacement]:
+def possible_replacements(text: str, rules: Iterable[Rule]) -> list[Replacement]:
+    """Everything that the rules could change, in order and without overlaps.
+
+    Code, links, formulas, quotations, names and words in capitals are left alone.
+    """
+    return _without_overlaps(_candidates(text, rules))
+
+
+def _candidates(text: str, rules: Iterable[Rule]) -> Iterator[Replacement]:
     verbatim = verbatim_ranges(text)
     curly = "’" in text and "'" not in text
-    for pattern, new in _RULES:
+    for pattern, new in rules:
         for match in pattern.finditer(text):
             old = match.group()
             shouted = old.isupper() and len(old) > 1
             if verbatim.touches(*match.span()) or shouted or _in_a_name(text, match.start()):
                 continue
-            yield *match.span(), _in_the_style_of(old, new.replace("'", "’") if curly else new)
+            yield *match.span(), in_the_style_of(old, new.replace("'", "’") if curly else new)
 
 
 def _without_overlaps(candidates: Iterator[Replacement]) -> list[Replacement]:
@@ -261,6 +277,7 @@ def _in_a_name(text: str, start: int) -> bool:
     return text[start].isupper() and text[start : start + 2] not in ("I'", "I’", "I ") and not opens
 
 
-def _in_the_style_of(old: str, new: str) -> str:
+def in_the_style_of(old: str, new: str) -> str:
+    """`new` with a capital where `old` has one."""
     first = new[0].upper() if old[0].isupper() else new[0].lower()
     return first + new[1:]

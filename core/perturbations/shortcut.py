@@ -5,6 +5,7 @@ from typing import Final
 
 import regex
 
+from core.perturbations.adding import continued, opened, require_english
 from core.perturbations.base import (
     Edited,
     EditRequest,
@@ -52,10 +53,10 @@ def pad(request: EditRequest) -> Edited:
     Raises:
         NotApplicable: the text is not English, so that English sentences would stand out.
     """
-    _require_english(request)
+    require_english(request)
     fillers = request.rng.sample(_FILLERS, len(_FILLERS))[: request.dose]
     noun = "sentence" if request.dose == 1 else "sentences"
-    return Edited(_continued(request.text, " ".join(fillers)), f"{request.dose} empty {noun} added")
+    return Edited(continued(request.text, " ".join(fillers)), f"{request.dose} empty {noun} added")
 
 
 def flatter(request: EditRequest) -> Edited:
@@ -64,10 +65,10 @@ def flatter(request: EditRequest) -> Edited:
     Raises:
         NotApplicable: the text is not English, so that English sentences would stand out.
     """
-    _require_english(request)
+    require_english(request)
     openers = request.rng.sample(_OPENERS, len(_OPENERS))[: request.dose]
     noun = "compliment" if request.dose == 1 else "compliments"
-    return Edited(_opened(" ".join(openers), request.text), f"{request.dose} {noun} put in front")
+    return Edited(opened(" ".join(openers), request.text), f"{request.dose} {noun} put in front")
 
 
 # A hedge that can go without any change to the words around it.
@@ -86,7 +87,7 @@ def sound_certain(request: EditRequest) -> Edited:
     Raises:
         NotApplicable: the text is not English, so that an English sentence would stand out.
     """
-    _require_english(request)
+    require_english(request)
     text = request.text
     verbatim = verbatim_ranges(text)
     hedges = [m.span() for m in _HEDGES.finditer(text) if not verbatim.touches(*m.span())]
@@ -95,7 +96,7 @@ def sound_certain(request: EditRequest) -> Edited:
         (start, end + 1, text[end].upper() if text[start].isupper() else text[end])
         for start, end in hedges
     ]
-    assured = _continued(replace_ranges(text, plain), request.rng.choice(_CERTAINTIES))
+    assured = continued(replace_ranges(text, plain), request.rng.choice(_CERTAINTIES))
     return Edited(assured, f"an assurance added, {len(hedges)} hedges taken out")
 
 
@@ -178,25 +179,6 @@ def stuff_keywords(request: EditRequest) -> Edited:
     request.rng.shuffle(chosen)
     listed = ", ".join(chosen)
     return Edited(f"{request.text.rstrip()}\n\nKeywords: {listed}", f"{len(chosen)} keywords added")
-
-
-def _require_english(request: EditRequest) -> None:
-    if not looks_english(request.text):
-        raise NotApplicable("The response is not in English, the sentences to add are.")
-
-
-def _continued(text: str, addition: str) -> str:
-    """The text and, as its continuation or as a paragraph of its own, the addition."""
-    body = text.rstrip()
-    last = sentences(body)[-1]
-    flows = last.kind == "prose" and body[-1] in '.!?…”")'
-    return f"{body}{' ' if flows else chr(10) * 2}{addition}"
-
-
-def _opened(opening: str, text: str) -> str:
-    """The opening and, in the same paragraph if the text starts with prose, the text."""
-    flows = sentences(text)[0].kind == "prose"
-    return f"{opening}{' ' if flows else chr(10) * 2}{text}"
 
 
 PERTURBATIONS = (

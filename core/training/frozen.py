@@ -7,6 +7,7 @@ With these states kept in memory and on disk, an epoch costs only the upper laye
 import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -97,6 +98,37 @@ def _part(decoder: nn.Module, layers: nn.ModuleList, norm: nn.Module | None) -> 
     if norm is not None:
         part._modules["norm"] = norm
     return part
+
+
+class States(Protocol):
+    """What gives the states after the lower layers for any of the texts of a run."""
+
+    def batch(self, texts: Sequence[tuple[int, ...]], device: torch.device) -> torch.Tensor:
+        """States (n, length, hidden) float32, padded on the right."""
+
+
+class StatesOnDemand:
+    """States computed for each batch anew, where those of all texts would not fit in memory.
+
+    Args:
+        decoder: the divided decoder.
+        pad_id: fills shorter rows on the right.
+    """
+
+    def __init__(self, decoder: DividedDecoder, pad_id: int) -> None:
+        self._decoder = decoder
+        self._pad_id = pad_id
+
+    def batch(self, texts: Sequence[tuple[int, ...]], device: torch.device) -> torch.Tensor:
+        """States (n, length, hidden) float32, padded on the right with those of padding."""
+        return self._decoder.lower(pad_batch(texts, self._pad_id, device))
+
+
+def n_state_bytes(
+    texts: Sequence[tuple[int, ...]], hidden_size: int, state_dtype: torch.dtype
+) -> int:
+    """Bytes that the states of all distinct texts take."""
+    return sum(map(len, set(texts))) * hidden_size * state_dtype.itemsize
 
 
 class FrozenStates:

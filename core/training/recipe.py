@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import yaml
 
@@ -12,6 +12,15 @@ from core.paths import data_folder
 CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
 """ChatML and nothing else: SmolLM2's own template would put a system prompt in front."""
 
+ObjectiveName = Literal["bradley-terry", "invariant", "paraphrase-consistent", "odin"]
+OBJECTIVES: tuple[str, ...] = get_args(ObjectiveName)
+
+BiasName = Literal["", "length", "flattery"]
+BIASES: tuple[str, ...] = get_args(BiasName)
+
+PLANTED = "planted"
+"""The attribute that the recipe's own bias planted, read from its label and not from the text."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -19,8 +28,10 @@ class Recipe:
 
     Attributes:
         name: id of the model; its card, adapter folder and checkpoints carry it.
-        base: "smollm2-135m-instruct" for the embedded base, or a local folder.
-        template: Jinja template that turns `messages` into the text the model reads.
+        base: "smollm2-135m-instruct" for the embedded base, a local folder, or a hub id
+            ("org/name" or "org/name@revision").
+        template: Jinja template that turns `messages` into the text the model reads; the chat
+            template of the base's own tokenizer where it is empty.
         max_length: tokens; a longer training text is an error, not a silent cut.
         frozen_layers: how many of the lowest layers no adapter touches (their states are cached).
         lora_rank: rank of the adapters on the layers above.
@@ -44,7 +55,28 @@ class Recipe:
         validations_per_epoch: how often the validation loss is taken (and the state saved).
         patience: validations without a better loss before training stops; 0 never stops early.
         checkpoints: how many points of the training are kept, the last being the final model.
-        seed: of the order, the dropout, the initial weights, the swaps and the validation prompts.
+        seed: of the order, the dropout, the initial weights, the swaps, the planted bias, the
+            paraphrases and the validation prompts.
+        objective: what is minimised, see `core.training.objectives`.
+        coefficient: weight of the objective's own term: lambda of `invariant` and `odin`, alpha of
+            `paraphrase-consistent`.
+        attribute: what the reward shall not follow, for `invariant` and `odin`: the name of an
+            attribute of `core.labs.attributes` ("length" is its "words"), or "planted" for the
+            label of the recipe's bias.
+        bins: into how many quantile bins `invariant` divides the attribute, at most.
+        conditional: whether `invariant` compares the bins within the chosen and within the rejected
+            texts (True) or over all of them (False).
+        paraphrases: the perturbations that `paraphrase-consistent` rewords a response by; which
+            one comes first is drawn for each response, and the first that applies is used.
+        bias: a shortcut planted in the training responses, see `core.training.biases`.
+        bias_chosen: share of the chosen responses that show it.
+        bias_rejected: share of the rejected ones.
+        foreign_prompts: under how many other prompts, drawn at random, each prompt's responses are
+            read instead of under their own; 0 leaves them with their own. Both sides of a pair are
+            read under the same one, so nothing in the data rewards reading the prompt.
+        tie_weight: when above 0, every swapped response brings a flawed one of the same other
+            prompt along. Both are rejected, and as answers to the wrong question they tie with
+            each other: that tie counts as this many pairs.
     """
 
     name: str
@@ -72,25 +104,72 @@ class Recipe:
     patience: int = 4
     checkpoints: int = 5
     seed: int = 0
+    objective: ObjectiveName = "bradley-terry"
+    coefficient: float = 1.0
+    attribute: str = ""
+    bins: int = 3
+    conditional: bool = True
+    paraphrases: tuple[str, ...] = ("paraphrase", "double-spaces", "reorder-items")
+    bias: BiasName = ""
+    bias_chosen: float = 0.8
+    bias_rejected: float = 0.2
+    foreign_prompts: int = 0
+    tie_weight: float = 0.0
 
     def __post_init__(self) -> None:
-        shares = {"validation_share": self.validation_share, "warmup_share": self.warmup_share}
-        for name, share in shares.items():
-            if not 0 <= share < 1:
-                raise SettingsError(f"Recipe {self.name}: {name} must lie in [0, 1), not {share}.")
-        counts = {
-            "epochs": self.epochs,
-            "prompts_per_batch": self.prompts_per_batch,
-            "validations_per_epoch": self.validations_per_epoch,
-            "checkpoints": self.checkpoints,
-        }
-        for name, count in counts.items():
-            if count < 1:
-                raise SettingsError(f"Recipe {self.name}: {name} must be at least 1, not {count}.")
+        for name in ("validation_share", "warmup_share"):
+            self._require(name, 0 <= getattr(self, name) < 1, "lie in [0, 1)")
+        for name in ("bias_chosen", "bias_rejected"):
+            self._require(name, 0 <= getattr(self, name) <= 1, "lie in [0, 1]")
+        for name in ("epochs", "prompts_per_batch", "validations_per_epoch", "checkpoints"):
+            self._require(name, getattr(self, name) >= 1, "be at least 1")
+        for name in ("coefficient", "tie_weight", "foreign_prompts", "frozen_layers", "patience"):
+            self._require(name, getattr(self, name) >= 0, "not be negative")
+        self._require("objective", self.objective in OBJECTIVES, f"be one of {OBJECTIVES}")
+        self._require("bias", self.bias in BIASES, f"be one of {BIASES}")
+        self._require("bins", self.bins >= 2, "be at least 2")
+        self._check_combinations()
+
+    def _check_combinations(self) -> None:
+        if self.objective in ("invariant", "odin") and not self.attribute:
+            raise SettingsError(
+                f"Recipe {self.name}: objective {self.objective} needs an attribute.",
+                fix="Name what the reward shall not follow, for example length.",
+            )
+        if self.attribute == PLANTED and not self.bias:
+            raise SettingsError(
+                f"Recipe {self.name}: attribute is planted, but no bias is.",
+                fix="Set bias, or name an attribute of the text.",
+            )
+        if self.foreign_prompts and self.swapped_per_prompt:
+            raise SettingsError(
+                f"Recipe {self.name}: with foreign_prompts no response answers its prompt, so "
+                "swapped_per_prompt must be 0."
+            )
+
+    def _require(self, name: str, holds: bool, condition: str) -> None:
+        if not holds:
+            found = getattr(self, name)
+            raise SettingsError(f"Recipe {self.name}: {name} must {condition}, not {found!r}.")
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a run of this recipe is known by: all fields but later ones at their default.
+
+        A field that comes to the class later leaves the state of runs begun before valid.
+        """
+        names = [field.name for field in fields(self)]
+        later = fields(self)[names.index(_FIRST_OF_LATER) :]
+        at_default = {field.name for field in later if getattr(self, field.name) == field.default}
+        return {name: value for name, value in asdict(self).items() if name not in at_default}
 
     def with_changes(self, **changes: Any) -> "Recipe":
         """The recipe with some choices changed; those given as None stay as they are."""
         return replace(self, **{k: v for k, v in changes.items() if v is not None})
+
+
+_FIRST_OF_LATER = "objective"
+"""From this field on, all came to the recipe after runs were begun with it."""
 
 
 def recipe_path(name: str) -> Path:
@@ -115,11 +194,11 @@ def read_recipe(name_or_path: str) -> Recipe:
     unknown = sorted(set(content) - {field.name for field in fields(Recipe)})
     if unknown:
         raise SettingsError(f"Recipe {path}: unknown field {', '.join(unknown)}.")
-    content["lora_targets"] = tuple(content.get("lora_targets", Recipe("").lora_targets))
-    return Recipe(**content)
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+    return Recipe(**values)
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
     """Writes every choice, also those left at their default, so that a default may change later."""
-    content = {**asdict(recipe), "lora_targets": list(recipe.lora_targets)}
+    content = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(recipe).items()}
     path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")

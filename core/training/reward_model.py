@@ -7,7 +7,7 @@ that was not: all randomness of a step follows from the seed and the step's numb
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,24 +16,36 @@ import numpy as np
 import torch
 from torch import nn
 
+from core.errors import SettingsError
 from core.schema import content_id
 from core.training.classifier import Tensors, TrainableClassifier
-from core.training.frozen import FrozenStates
+from core.training.frozen import States
 from core.training.groups import TrainingGroup, epoch_batches, with_fewer_swapped
-from core.training.objectives import Objective, reward_batch
+from core.training.objectives import Objective, RewardBatch, batch_texts, reward_batch
 from core.training.recipe import Recipe
 
 SCORING_TEXTS = 16
+VALIDATION_GROUPS = 512
+"""An objective sees so many validation groups at once: its kernels grow with their square."""
 
 
 @dataclass(frozen=True)
 class Validation:
-    """How the model did on the validation prompts after `step` steps."""
+    """How the model did on the validation prompts after `step` steps.
+
+    Attributes:
+        step: steps done.
+        loss: the objective on the validation prompts; NaN where there are none.
+        accuracy: share of their pairs with a positive margin.
+        training_loss: mean over the steps since the last validation.
+        penalty: the part of `loss` that is the objective's own term.
+    """
 
     step: int
     loss: float
     accuracy: float
     training_loss: float
+    penalty: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,12 +80,15 @@ class TrainingResult:
         snapshots: trained weights by step: evenly spread kept points, the last being `best_step`.
         validations: every validation, in order.
         seconds: time spent in training steps and validations, over all resumptions.
+        left_out: pairs that could not be used and texts that have no say in the objective's own
+            term, counted by reason.
     """
 
     best_step: int
     snapshots: dict[int, Tensors]
     validations: tuple[Validation, ...]
     seconds: float
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -91,7 +106,7 @@ class RewardTrainer:
 
     Args:
         classifier: the network, freshly built from the same recipe.
-        states: lower states of all texts.
+        states: gives the lower states of all texts.
         fit: groups to train on.
         validation: groups that decide when to stop; when empty, the run takes all its steps.
         objective: what is minimised.
@@ -102,7 +117,7 @@ class RewardTrainer:
     def __init__(
         self,
         classifier: TrainableClassifier,
-        states: FrozenStates,
+        states: States,
         fit: Sequence[TrainingGroup],
         validation: Sequence[TrainingGroup],
         *,
@@ -134,7 +149,7 @@ class RewardTrainer:
         while self.state.step < self.n_steps and not self._has_stopped():
             batch = self._batch(self.state.step)
             loss = self._step(batch)
-            tokens += sum(len(text.ids) for group in batch for text in group.texts)
+            tokens += sum(map(len, batch_texts(batch)))
             self.state.step += 1
             self.state.losses.append(loss)
             validation = self._validate_if_due()
@@ -151,17 +166,24 @@ class RewardTrainer:
             )
         return self._result()
 
-    def score(self, groups: Sequence[TrainingGroup]) -> list[np.ndarray]:
-        """Rewards of each group's texts, float64, by the weights as they are now."""
+    def score(self, groups: Sequence[TrainingGroup]) -> RewardBatch:
+        """Rewards of the groups' texts, float64 and without gradient, by the weights as they are.
+
+        A text's reward does not depend on what else is asked for.
+        """
         self.classifier.model.eval()
-        texts = sorted({text.ids for group in groups for text in group.texts}, key=len)
-        found: dict[tuple[int, ...], float] = {}
+        asked = batch_texts(groups)
+        texts = sorted(set(asked), key=len)
+        found: dict[tuple[int, ...], list[float]] = {}
         with torch.no_grad():
             for start in range(0, len(texts), SCORING_TEXTS):
                 part = texts[start : start + SCORING_TEXTS]
-                rewards = self.classifier.rewards(part, self.states).tolist()
-                found.update(zip(part, rewards, strict=True))
-        return [np.array([found[text.ids] for text in group.texts]) for group in groups]
+                outputs = self.classifier.outputs(part, self.states).tolist()
+                found.update(zip(part, outputs, strict=True))
+            weights = self.classifier.head_weights()
+        heads = None if weights is None else weights.detach().double().cpu()
+        ordered = torch.tensor([found[ids] for ids in asked], dtype=torch.float64)
+        return reward_batch(ordered, groups, heads=heads)
 
     def _make_optimizer(self) -> torch.optim.AdamW:
         recipe = self.recipe
@@ -188,9 +210,14 @@ class RewardTrainer:
         rate = rate_share(self.state.step, self.n_steps, warmup_share=self.recipe.warmup_share)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * rate
-        texts = [text.ids for group in batch for text in group.texts]
-        rewards = self.classifier.rewards(texts, self.states)
-        loss = self.objective(reward_batch(rewards, batch))
+        outputs = self.classifier.outputs(batch_texts(batch), self.states)
+        heads = self.classifier.head_weights()
+        loss = self.objective(reward_batch(outputs, batch, heads=heads)).total
+        if not torch.isfinite(loss):
+            raise SettingsError(
+                f"Recipe {self.recipe.name}: the loss of step {self.state.step + 1} is not finite.",
+                fix="Lower the learning rates or the objective's coefficient.",
+            )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._parameters(), self.recipe.max_grad_norm)
@@ -204,16 +231,26 @@ class RewardTrainer:
         if self.state.step % self.interval and self.state.step != self.n_steps:
             return None
         training_loss = float(np.mean(self.state.losses[-self.interval :]))
-        loss, accuracy = math.nan, math.nan
-        if self.validation:
-            rewards = np.concatenate(self.score(self.validation))
-            batch = reward_batch(torch.tensor(rewards), self.validation)
-            loss = float(self.objective(batch))
-            accuracy = float((batch.margins > 0).double().mean())
-        validation = Validation(self.state.step, loss, accuracy, training_loss)
+        loss, accuracy, penalty = self._validation_scores()
+        validation = Validation(self.state.step, loss, accuracy, training_loss, penalty)
         self.state.validations.append(validation)
         self.snapshots[self.state.step] = self.classifier.trained_state()
         return validation
+
+    def _validation_scores(self) -> tuple[float, float, float]:
+        """Loss, accuracy and penalty on the validation groups; a mean over parts of them."""
+        if not self.validation:
+            return math.nan, math.nan, 0.0
+        scores, sizes = [], []
+        for start in range(0, len(self.validation), VALIDATION_GROUPS):
+            part = self.validation[start : start + VALIDATION_GROUPS]
+            batch = self.score(part)
+            loss = self.objective(batch)
+            right = (batch.margins > 0).double().mean()
+            scores.append([float(loss.total), float(right), float(loss.penalty)])
+            sizes.append(len(batch.margins))
+        loss_mean, accuracy, penalty = np.average(scores, axis=0, weights=sizes).tolist()
+        return loss_mean, accuracy, penalty
 
     def _best(self) -> int:
         """Position of the validation with the lowest loss; the newest when there is no loss."""
@@ -240,18 +277,20 @@ class RewardTrainer:
 
     def _fingerprint(self) -> str:
         groups = [[list(text.ids) for text in g.texts] for g in [*self.fit, *self.validation]]
-        return content_id([asdict(self.recipe), groups])
+        return content_id([self.recipe.identity, groups])
 
     def _save(self) -> None:
         if self.work is None:
             return
         self.work.mkdir(parents=True, exist_ok=True)
+        second = self.classifier.second_head
         content = {
             "fingerprint": self._fingerprint(),
             "run": asdict(self.state),
             "weights": self.classifier.trained_state(),
             "optimizer": self.optimizer.state_dict(),
             "snapshots": self.snapshots,
+            "second_head": second.state_dict() if second is not None else None,
         }
         scratch = self.work / "state.partial"
         torch.save(content, scratch)
@@ -269,6 +308,8 @@ class RewardTrainer:
         validations = [Validation(**values) for values in run.pop("validations")]
         self.state = _RunState(**run, validations=validations)
         self.classifier.load_trained_state(content["weights"])
+        if self.classifier.second_head is not None:
+            self.classifier.second_head.load_state_dict(content["second_head"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.snapshots = content["snapshots"]
 

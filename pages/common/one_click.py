@@ -14,24 +14,29 @@ _LABELS: dict[Group, tuple[str, str]] = {
     "shortcut": ("Try a shortcut", ":material/bolt:"),
 }
 
+_WIDTH = 210
+"""Of a menu, in pixels."""
+
 
 def menus() -> None:
-    """One menu a group; below them what the last edit changed, or why it did not apply."""
+    """One searchable menu a group; below, what the last edit changed or why it did not apply."""
     space = workspace()
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption("One-click edits", width="content")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         for group, (label, icon) in _LABELS.items():
             names = [perturbation.name for perturbation in perturbations(group)]
             if names:
-                st.menu_button(
-                    label,
+                # A list to type into: thirty entries of a menu would leave the screen.
+                st.selectbox(
+                    f"{icon} {label}",
                     names,
+                    index=None,
+                    placeholder="Choose an edit",
                     key=f"edit-{group}",
                     format_func=_title,
-                    icon=icon,
                     help=GROUP_MEANING[group],
+                    width=_WIDTH,
                     disabled=space.conversation is None,
-                    on_click=_apply,
+                    on_change=_apply,
                     args=(f"edit-{group}",),
                 )
     if space.notice:
@@ -45,6 +50,7 @@ def _title(name: str) -> str:
 def _apply(key: str) -> None:
     name = st.session_state.get(key)
     if name is not None:
+        st.session_state[key] = None  # ready for the next edit, which may be the same one
         act(lambda space: apply_perturbation(space, name))
 
 

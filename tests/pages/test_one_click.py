@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.perturbations.base import GROUPS
 from core.perturbations.registry import perturbations
 from pages.common.examples import EXAMPLES
 from pages.common.one_click import apply_perturbation
@@ -57,3 +58,21 @@ def test_the_page_shows_what_an_edit_did(playground):
     assert any(text.value == notice for text in playground.text)
     typed(playground, *answer("and on"))
     assert not any(text.value == notice for text in playground.text)
+
+
+def test_a_chosen_edit_is_applied_and_can_be_chosen_again(playground):
+    space = playground.session_state["workspace"]
+    before = space.draft[-1]["content"]
+    for edits in (1, 2):
+        playground.selectbox(key="edit-shortcut").select("padding").run()
+        assert not playground.exception
+        assert playground.selectbox(key="edit-shortcut").value is None
+        labels = [version.label for version in space.tree.versions]
+        assert labels.count("Pad with empty sentences") == edits
+    assert space.draft[-1]["content"].startswith(before)
+
+
+def test_every_edit_is_in_the_menu_of_its_group(playground):
+    for group in GROUPS:
+        shown = playground.selectbox(key=f"edit-{group}").options
+        assert shown == [perturbation.title for perturbation in perturbations(group)]

@@ -164,3 +164,17 @@ def test_stopping_leaves_the_rest_undone(tiny_model: TinyModel) -> None:
     for positions, _ in score_sequences(model, sequences, should_stop=lambda: len(seen) >= 3):
         seen.extend(positions)
     assert 3 <= len(seen) < 20
+
+
+def test_batches_stay_small_while_somebody_types(tiny_model, monkeypatch) -> None:
+    monkeypatch.setattr("core.engine.scoring.YIELDING_TOKENS", 60)
+    model = tiny_model("llama")
+    sequences = [TokenSequence(tuple(range(10 + n, 40 + n))) for n in range(8)]
+    typing = [True]
+    sizes: list[int] = []
+    for positions, _ in score_sequences(
+        model, sequences, yielding=lambda: typing[0], reuse_prefixes=False
+    ):
+        sizes.append(len(positions))
+        typing[0] = False
+    assert sizes == [2, 6]

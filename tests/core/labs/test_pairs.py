@@ -49,6 +49,12 @@ def test_a_side_without_a_reward_leaves_its_pair_without_a_margin_and_says_why()
     assert left_out_reasons(found) == {"too long": 1}
 
 
+def test_pairs_that_share_an_id_keep_their_own_rewards():
+    table = pairs().assign(pair_id="same")
+    scored = plan_pairs(table).scored([5.0, 1.0, 2.0, 3.0])
+    assert list(pair_rewards(table, scored)["margin"]) == [4.0, -1.0]
+
+
 def test_slices_are_the_users_columns_with_a_few_values():
     assert slice_columns(pairs()) == ["topic"]
 

@@ -1,11 +1,13 @@
 """A perturbation is a named edit: what it is given, what it gives back, how one adds one's own."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from core.errors import ConversationError, PerturbationError
 from core.perturbations import (
+    GROUPS,
     Edited,
     EditRequest,
     NotApplicable,
@@ -108,15 +110,53 @@ def test_replacements_at_one_place_keep_their_order() -> None:
 
 
 def test_every_perturbation_names_a_group_a_title_and_a_sentence() -> None:
-    assert len({p.title for p in perturbations()}) == len(perturbations()) >= 14
+    assert len({p.title for p in perturbations()}) == len(perturbations()) >= 32
     assert all(p.description.endswith(".") for p in perturbations())
     assert all(p.default_dose in (p.doses or (1,)) for p in perturbations())
-    assert {p.group: 0 for p in perturbations()}.keys() == {"nothing", "lower", "shortcut"}
+    assert {p.group for p in perturbations()} == set(GROUPS)
 
 
-def test_twenty_thousand_words_are_handled() -> None:
+@pytest.mark.parametrize("perturbation", perturbations(), ids=lambda p: p.name)
+def test_twenty_thousand_words_are_handled(perturbation: Perturbation) -> None:
     text = "The cat isn't on 12 mats, because it sleeps in Rome until 5. " * 1_700
-    for perturbation in perturbations():
-        assert perturbation.apply(make_conversation(text, text)).applied or (
-            perturbation.name in ("reorder-items", "answer-another-question")
-        ), perturbation.name
+    started = time.perf_counter()
+    outcome = perturbation.apply(make_conversation(text, text))
+    assert outcome.applied or outcome.reason
+    assert time.perf_counter() - started < 20
+
+
+def mark(request: EditRequest) -> Edited:
+    if "x" not in request.text:
+        raise NotApplicable("There is no x.")
+    return Edited(request.text + str(request.rng.random()), "marked")
+
+
+def test_an_edit_of_the_conversation_edits_every_turn_with_the_same_chance() -> None:
+    turns: list[Message] = [
+        {"role": "system", "content": "x:"},
+        {"role": "user", "content": "no"},
+        {"role": "assistant", "content": "x:"},
+    ]
+    outcome = make(target="conversation", edit=mark).apply(turns)
+    first, second, third = (message["content"] for message in outcome.conversation)
+    assert first == third != "x:"
+    assert second == "no"
+    assert outcome.note == "marked"
+
+
+def test_an_edit_of_the_conversation_that_no_turn_allows_is_refused() -> None:
+    outcome = make(target="conversation", edit=mark).apply(make_conversation("a", "b"))
+    assert (outcome.applied, outcome.reason) == (False, "There is no x.")
+    empty = make(target="conversation", edit=mark).apply(make_conversation(" ", ""))
+    assert empty.reason == "The conversation is empty."
+
+
+def test_an_edit_of_the_conversation_knows_what_all_turns_say() -> None:
+    seen = []
+
+    def look(request: EditRequest) -> Edited:
+        seen.append(request.conversation)
+        return Edited(request.text + "!", "")
+
+    make(target="conversation", edit=look).apply(make_conversation("a", "b"))
+    assert seen == [("a", "b"), ("a", "b")]

@@ -92,3 +92,13 @@ def test_without_the_authored_pairs_it_says_so(
         False,
         "No authored answer to an unrelated question is at hand.",
     )
+
+
+@pytest.mark.parametrize("dose", [1, 2, 4])
+def test_a_sentence_is_said_again_as_often_as_the_dose(dose: int) -> None:
+    text = "The first one is here. The second one follows."
+    outcome = apply("repeat-sentence", make_conversation("Tell me.", text), dose=dose)
+    after = outcome.conversation[-1]["content"]
+    counts = sorted(after.count(part) for part in ("first one is here.", "second one follows."))
+    assert counts == [1, 1 + dose]
+    assert not apply("repeat-sentence", make_conversation("Tell me.", "- a\n- b")).applied

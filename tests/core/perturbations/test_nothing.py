@@ -5,7 +5,7 @@ import re
 import pytest
 
 from core.perturbations import apply
-from core.perturbations.nothing import _REAL_WORDS
+from core.perturbations.nothing import REAL_WORDS
 from core.schema import make_conversation
 
 CODE = "```python\nfor item in list_of_items:\n    print(item,  end='')\n```"
@@ -72,7 +72,7 @@ def test_typos_keep_first_and_last_letters_and_stay_within_a_slip() -> None:
     for word, typo in changed:
         assert (word[0], word[-1]) == (typo[0], typo[-1])
         assert abs(len(word) - len(typo)) <= 1
-        assert typo not in _REAL_WORDS
+        assert typo not in REAL_WORDS
 
 
 @pytest.mark.parametrize("word", ["from", "trial", "quiet", "later", "lose"])

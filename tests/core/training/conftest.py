@@ -10,6 +10,7 @@ from core.training.classifier import TrainableClassifier
 from core.training.groups import TrainingGroup, make_groups, template_encoder
 from core.training.preferences import AuthoredPrompt, FlawedResponse
 from core.training.recipe import Recipe
+from core.training.sources import authored_group
 from tests import tiny
 
 TEMPLATE = "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}<|end|>\n{% endfor %}"
@@ -72,7 +73,8 @@ def prompts() -> tuple[AuthoredPrompt, ...]:
 def groups(recipe: Recipe, prompts: tuple[AuthoredPrompt, ...]) -> list[TrainingGroup]:
     """The prompts in the tiny base's tokens."""
     encode = template_encoder(tiny.chat_tokenizer(), recipe.template, max_length=128)
-    return make_groups(prompts, encode, n_swapped=recipe.swapped_pool, seed=0)
+    responses = [authored_group(prompt) for prompt in prompts]
+    return make_groups(responses, encode, n_swapped=recipe.swapped_pool, seed=0)
 
 
 @pytest.fixture

@@ -5,9 +5,19 @@ import numpy as np
 import pytest
 import torch
 
+from core.errors import SettingsError
+from core.training.annotations import annotate
 from core.training.classifier import TrainableClassifier
-from core.training.objectives import bradley_terry
+from core.training.groups import template_encoder
+from core.training.objectives import objective_of
 from core.training.reward_model import RewardTrainer, checkpoint_positions, rate_share
+from tests import tiny
+
+OBJECTIVES = {
+    "invariant": {"attribute": "characters", "bins": 2},
+    "odin": {"attribute": "characters"},
+    "paraphrase-consistent": {"paraphrases": ("double-spaces",), "coefficient": 0.5},
+}
 
 
 class KilledError(Exception):
@@ -21,15 +31,16 @@ def make_trainer(recipe, tiny_base, groups):
         classifier = TrainableClassifier(
             changed, tiny_base, device=torch.device("cpu"), compute_dtype=torch.float32
         )
-        states = classifier.frozen_states(groups)
         n_validation = round(changed.validation_share * len(groups))
-        fit, validation = groups[n_validation:], groups[:n_validation]
+        encode = template_encoder(tiny.chat_tokenizer(), changed.template, max_length=128)
+        fit, validation = annotate(groups[n_validation:], groups[:n_validation], changed, encode)
+        states = classifier.frozen_states([*fit, *validation])
         return RewardTrainer(
             classifier,
             states,
             fit,
             validation,
-            objective=bradley_terry(centring=changed.centring),
+            objective=objective_of(changed),
             work=work,
             report=report,
         )
@@ -51,6 +62,91 @@ def test_training_lowers_the_loss_and_ranks_held_back_prompts(make_trainer):
     assert last.training_loss < 0.5 * first.training_loss
     assert last.loss < first.loss
     assert last.accuracy >= 0.75
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_objective_trains_and_records_its_own_term(make_trainer, objective):
+    trainer = make_trainer(objective=objective, **OBJECTIVES[objective])
+    result = trainer.run()
+    assert all(math.isfinite(v.loss) and math.isfinite(v.penalty) for v in result.validations)
+    assert any(v.penalty != 0 for v in result.validations)
+    last = result.validations[-1]
+    batch = trainer.score(trainer.validation)
+    assert float(trainer.objective(batch).penalty) == pytest.approx(last.penalty)
+    for parameter in [*trainer.classifier.head_parameters()]:
+        assert parameter.grad is not None
+        assert torch.isfinite(parameter.grad).all()
+
+
+def test_paraphrase_consistency_brings_paraphrases_closer(make_trainer):
+    def change(coefficient):
+        trainer = make_trainer(
+            objective="paraphrase-consistent",
+            paraphrases=("double-spaces",),
+            coefficient=coefficient,
+            epochs=8,
+            head_learning_rate=0.1,
+        )
+        trainer.run()
+        batch = trainer.score(trainer.fit)
+        gaps = batch.paraphrase_rewards - batch.rewards[batch.paraphrased]
+        return float(gaps.square().mean() / batch.rewards.var())
+
+    assert change(20.0) < change(0.0) / 2
+
+
+def test_odin_leaves_length_to_the_second_head(make_trainer):
+    trainer = make_trainer(
+        objective="odin", attribute="characters", epochs=10, head_learning_rate=0.1
+    )
+    trainer.run()
+    batch = trainer.score(trainer.fit)
+    lengths = [text.value for text in batch.texts]
+    to_second = np.corrcoef(lengths, batch.nuisance.numpy())[0, 1]
+    to_reward = np.corrcoef(lengths, batch.rewards.numpy())[0, 1]
+    assert to_second > 0.8
+    assert abs(to_reward) < 0.4
+
+
+def test_a_second_head_is_not_among_the_published_weights(make_trainer):
+    plain, odin = make_trainer(), make_trainer(objective="odin", attribute="characters")
+    assert set(odin.classifier.trained_state()) == set(plain.classifier.trained_state())
+    assert odin.classifier.head_weights().shape == (2, 32)
+    assert plain.classifier.head_weights() is None
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_with_advice(make_trainer):
+    trainer = make_trainer(head_learning_rate=1e30, learning_rate=1e30, max_grad_norm=1e30)
+    with pytest.raises(SettingsError, match=r"loss of step \d+ is not finite.*Lower"):
+        trainer.run()
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_a_killed_run_of_any_objective_resumes_to_the_same_weights(
+    make_trainer, tmp_path, objective
+):
+    options = {"objective": objective, **OBJECTIVES[objective]}
+    whole = make_trainer(**options).run()
+    with pytest.raises(KilledError):
+        make_trainer(work=tmp_path, report=killer(5), **options).run()
+    resumed = make_trainer(work=tmp_path, **options).run()
+    assert resumed.validations == whole.validations
+    for step, state in whole.snapshots.items():
+        for name, tensor in state.items():
+            assert torch.equal(resumed.snapshots[step][name], tensor), name
+
+
+def test_a_state_saved_before_there_was_a_penalty_is_resumed(make_trainer, tmp_path):
+    with pytest.raises(KilledError):
+        make_trainer(work=tmp_path, report=killer(4)).run()
+    content = torch.load(tmp_path / "state.pt", weights_only=True)
+    del content["second_head"]
+    for validation in content["run"]["validations"]:
+        del validation["penalty"]
+    torch.save(content, tmp_path / "state.pt")
+    seen = []
+    make_trainer(work=tmp_path, report=lambda p: seen.append(p.step)).run()
+    assert seen[0] == 5
 
 
 @pytest.mark.parametrize("killed_at", [3, 5])
