@@ -57,8 +57,7 @@ def pair_rewards(pairs: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
         reward has margin NaN and says why in `error`.
     """
     sides = {
-        side: scored.loc[scored[SIDE] == side].set_index(ROW)[[REWARD, ERROR]]
-        for side in SIDES
+        side: scored.loc[scored[SIDE] == side].set_index(ROW)[[REWARD, ERROR]] for side in SIDES
     }
     places = range(len(pairs))
     chosen, rejected = (

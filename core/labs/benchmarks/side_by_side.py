@@ -54,4 +54,5 @@ def item_margins(scored: pd.DataFrame) -> pd.DataFrame:
     highest = scored[wrong & usable].groupby(ITEM, sort=False)[REWARD].max()
     margins = (lowest - highest).dropna().rename("margin").sort_values(kind="stable")
     about = scored.drop_duplicates(ITEM).set_index(ITEM)[[PROMPT_ID, SUBSET]]
-    return about.loc[margins.index].assign(margin=margins).reset_index()
+    table: pd.DataFrame = about.loc[margins.index].assign(margin=margins).reset_index()
+    return table
