@@ -116,10 +116,19 @@ def changed_minds_bars(results: Sequence[ChangedMinds]) -> go.Figure:
                 y=candidates,
                 orientation="h",
                 name=name,
-                marker={"color": colour, "opacity": opacity},
+                marker={"color": colour},
+                # Of the whole trace: the legend does not show a marker's opacity.
+                opacity=opacity,
                 hovertemplate="%{y}<br>%{x} pairs: " + name + "<extra></extra>",
             )
-    figure.update_layout(barmode="stack")
+    below = {"y": -0.32, "yanchor": "top", "x": 0, "xanchor": "left", "traceorder": "normal"}
+    figure.update_layout(barmode="stack", legend=below)
+    figure.update_xaxes(rangemode="tozero")
+    if (
+        max((sum(result.counts[kind] for kind in _FLIP_COLOURS) for result in results), default=0)
+        < 10
+    ):
+        figure.update_xaxes(dtick=1)
     figure.update_yaxes(autorange="reversed", type="category")
     return figure
 

@@ -98,5 +98,7 @@ def disagreement_histogram(result: Ensembles) -> go.Figure:
             name=f"{name} ({len(part):,})",
             marker={"color": colour, "opacity": 0.55},
         )
-    figure.update_layout(barmode="overlay")
+    # The title needs the whole width, so the legend goes below.
+    below = {"y": -0.22, "yanchor": "top", "x": 0, "xanchor": "left"}
+    figure.update_layout(barmode="overlay", legend=below)
     return figure

@@ -134,7 +134,7 @@ def changed_words(result: ChangedMinds) -> str:
     )
     n_noise = n_changed - clear[WON] - clear[LOST]
     if any(result.noise_floors):
-        text += f" {n_noise:,} of them are within a noise floor, where the winner is chance."
+        text += f" Within a noise floor, where the winner is chance: {n_noise:,} of them."
     n_ties = counts[TO_TIE] + counts[FROM_TIE]
     return text + (f" {n_ties:,} more become or were a tie." if n_ties else "")
 
@@ -208,7 +208,7 @@ def slice_words(result: Slices, model: str) -> str:
     }
     best, worst = result.best.get(model, ""), result.worst.get(model, "")
     if not best:
-        return f"No slice has {result.min_prompts} prompts or more, so none is judged."
+        return f"{model}: no slice has {result.min_prompts} prompts or more, so none is judged."
     parts = [f"{model}: best {_slice(rows[best])}"]
     if worst != best:
         parts.append(f"worst {_slice(rows[worst])}")

@@ -56,7 +56,7 @@ def test_adapters_stay_small_and_name_no_folder_of_the_training_machine():
     root = data_folder() / "adapters" / "pocket"
     files = list(root.rglob("adapter_model.safetensors"))
     assert max(file.stat().st_size for file in files) < 3e6
-    assert sum(file.stat().st_size for file in files) < 13e6
+    assert sum(file.stat().st_size for file in files) < 16e6
     for config in root.rglob("adapter_config.json"):
         assert f'"base_model_name_or_path": "{embedded.HUB_REPO}"' in config.read_text()
 

@@ -80,7 +80,7 @@ def test_changed_minds_count_and_name_the_noise():
     text = changed_words(found)
     assert "From a to b 2 of 4 pairs of 4 prompts change their winner" in text
     assert "1 become right, 1 become wrong" in text
-    assert "2 of them are within a noise floor" in text
+    assert "Within a noise floor, where the winner is chance: 2 of them." in text
 
 
 def test_paired_says_what_could_have_been_seen(few):
@@ -135,7 +135,7 @@ def test_slices_name_best_and_worst_or_say_that_none_is_judged():
     assert "as no verdict varies: easy (+100 points), hard (-100 points)" in text
     assert "None differs" not in text
     small = slice_scores(read_scores(table), "kind", replace(FAST, min_prompts=20))
-    assert "No slice has 20 prompts" in slice_words(small, "a")
+    assert "no slice has 20 prompts" in slice_words(small, "a")
 
 
 def test_slices_that_differ_after_correction_are_named():
