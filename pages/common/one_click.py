@@ -14,15 +14,14 @@ _LABELS: dict[Group, tuple[str, str]] = {
     "shortcut": ("Try a shortcut", ":material/bolt:"),
 }
 
-_WIDTH = 210
-"""Of a menu, in pixels."""
-
 
 def menus() -> None:
     """One searchable menu a group; below, what the last edit changed or why it did not apply."""
     space = workspace()
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        for group, (label, icon) in _LABELS.items():
+    for column, (group, (label, icon)) in zip(
+        st.columns(len(_LABELS), gap="small"), _LABELS.items(), strict=True
+    ):
+        with column:
             names = [perturbation.name for perturbation in perturbations(group)]
             if names:
                 # A list to type into: thirty entries of a menu would leave the screen.
@@ -34,7 +33,6 @@ def menus() -> None:
                     key=f"edit-{group}",
                     format_func=_title,
                     help=GROUP_MEANING[group],
-                    width=_WIDTH,
                     disabled=space.conversation is None,
                     on_change=_apply,
                     args=(f"edit-{group}",),
