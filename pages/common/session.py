@@ -2,9 +2,12 @@
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.errors import StreamlitAPIException
+from streamlit.runtime.scriptrunner import ScriptRunContext, get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
 
 from pages.common.editor import read_edit
 from pages.common.readings import SessionJobs
@@ -55,12 +58,30 @@ def refresh() -> None:
 def redraw(*parts: str) -> None:
     """Redraws only these fragments, from a widget's callback.
 
-    A run of the whole script is left alone: the visitor may be on the way to another page, where
-    the fragments are not.
+    A run of the whole script is left alone, the present one and one that waits: the visitor may be
+    on the way to another page, where the fragments are not.
     """
     context = get_script_run_ctx()
-    if context is not None and context.fragment_ids_this_run:
+    if context is None or not context.fragment_ids_this_run or _whole_run_waits(context):
+        return
+    with suppress(StreamlitAPIException):  # the other page has begun already
         st.rerun(list(parts))
+
+
+def _whole_run_waits(context: ScriptRunContext) -> bool:
+    """Whether the browser has asked for a run of the whole script, as a click on a page does.
+
+    Streamlit folds our request into one that waits and takes the page from the newer of the two,
+    ours: the click would be lost.
+    """
+    requests = context.script_requests
+    waiting = requests.on_scriptrunner_yield() if requests is not None else None
+    if requests is None or waiting is None:
+        return False
+    if waiting.type is not ScriptRequestType.RERUN:
+        return True
+    requests.request_rerun(waiting.rerun_data)  # the look took it out
+    return not waiting.rerun_data.fragment_id_queue
 
 
 def waits_for(part: str, *, waiting: bool) -> None:

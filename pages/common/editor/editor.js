@@ -22,6 +22,8 @@ const ICONS = {
 };
 
 const editors = new WeakMap();
+// What an editor took with it unanswered when its page was left: {revision, mode, turns, raw}.
+let leftBehind = null;
 
 class Editor {
   constructor(root) {
@@ -51,6 +53,7 @@ class Editor {
   receive(data, setStateValue) {
     this.setStateValue = setStateValue;
     if (data.revision !== this.revision) this.replace(data);
+    this.takeUp();
     const ack = data.ack ?? {};
     if (this.inFlight && ack.client === this.client && ack.seq >= this.inFlight.seq) {
       this.inFlight = null;
@@ -71,6 +74,18 @@ class Editor {
     this.raw.value = data.raw ?? JSON.stringify(this.turns, null, 2);
     this.showMode(data.raw === null ? this.mode : "raw");
     this.draw();
+  }
+
+  // A run that leaves the page drops the edit that came just before it.
+  takeUp() {
+    const left = leftBehind;
+    leftBehind = null;
+    if (left?.revision !== this.revision) return;
+    this.turns = left.turns;
+    this.raw.value = left.raw;
+    this.showMode(left.mode);
+    this.draw();
+    this.changed();
   }
 
   // ---- to Python
@@ -149,6 +164,9 @@ class Editor {
 
   stop() {
     this.clear(...Object.keys(this.timers));
+    if (!this.unsent && !this.inFlight) return;
+    const { revision, mode, turns } = this;
+    leftBehind = { revision, mode, turns, raw: this.raw.value };
   }
 
   // ---- the text areas
