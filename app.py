@@ -16,8 +16,9 @@ st.set_page_config(
 st.logo(str(IMAGES / "logo.svg"), size="large")
 warm_up()
 
-page = st.navigation(
-    [
+# A section without a name stands in the bar itself; the others open as menus.
+SECTIONS = {
+    "": [
         st.Page(
             "pages/play/playground.py",
             title="Playground",
@@ -25,12 +26,51 @@ page = st.navigation(
             default=True,
         ),
         st.Page(
+            "pages/compare/compare.py",
+            title="Compare",
+            icon=":material/compare_arrows:",
+            url_path="compare",
+        ),
+    ],
+    "Labs": [
+        st.Page(
+            "pages/labs/prompt_awareness.py",
+            title="Prompt awareness",
+            icon=":material/psychology_alt:",
+            url_path="prompt-awareness",
+        ),
+        st.Page(
+            "pages/labs/invariance.py",
+            title="Counterfactual invariance",
+            icon=":material/balance:",
+            url_path="invariance",
+        ),
+    ],
+    "Evaluate": [
+        st.Page(
+            "pages/evaluate/evaluate.py",
+            title="Evaluate",
+            icon=":material/fact_check:",
+            url_path="evaluate",
+        ),
+        st.Page(
+            "pages/results/runs.py",
+            title="Saved runs",
+            icon=":material/folder_open:",
+            url_path="runs",
+        ),
+    ],
+    "Setup": [
+        st.Page(
             "pages/setup/models.py",
             title="Models",
             icon=":material/deployed_code:",
             url_path="models",
         ),
     ],
-    position="top",
+}
+
+page = st.navigation(
+    {section: pages for section, pages in SECTIONS.items() if pages}, position="top"
 )
 page.run()

@@ -27,7 +27,7 @@ from pages.common.service import noise_floor, reading_speed, reward_service
 from pages.common.session import refresh
 
 SENTENCES, WORDS = "Sentences", "Words"
-_UNITS: dict[str, Unit] = {SENTENCES: "sentence", WORDS: "word"}
+UNITS: dict[str, Unit] = {SENTENCES: "sentence", WORDS: "word"}
 
 LEGEND = (
     "Blue pushes the reward up, orange pulls it down; the strongest has the full colour. "
@@ -55,15 +55,15 @@ def attribution(
         return False
     if unit == "word" and not _words_wanted(model, messages, index):
         return False
-    left_out = _leave_out(model, messages, unit, index)
+    left_out = leave_out(model, messages, unit, index)
     gradient = _gradient(model, messages, unit, index)
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown(f"**Leave one out** · what {plain(title)}'s reward loses without it")
-        _heat(left_out)
+        heat(left_out)
     with right:
         st.markdown("**Gradient × input** · a cheap second opinion, often misleading alone")
-        _heat(gradient)
+        heat(gradient)
     _agreement(left_out, gradient, unit)
     trace = _trace(model, messages)
     _draw_trace(trace, model, title)
@@ -73,14 +73,14 @@ def attribution(
 def _choose_unit() -> Unit:
     chosen = st.segmented_control(
         "Unit",
-        list(_UNITS),
+        list(UNITS),
         default=SENTENCES,
         required=True,
         key="attribution-unit",
         label_visibility="collapsed",
         on_change=refresh,
     )
-    return _UNITS[chosen or SENTENCES]
+    return UNITS[chosen or SENTENCES]
 
 
 def _choose_turn(messages: Sequence[Message]) -> int:
@@ -142,7 +142,8 @@ def _score(model: str) -> Callable[[Sequence[Conversation]], FloatArray]:
     return score
 
 
-def _leave_out(model: str, messages: list[Message], unit: Unit, index: int) -> Outcome:
+def leave_out(model: str, messages: list[Message], unit: Unit, index: int) -> Outcome:
+    """What the reward loses without each unit of a turn (an `Outcome` of `Attribution`)."""
     return tasks().outcome(
         ("occlusion", model, content_id(messages), unit, index),
         lambda: occlusion(_score(model), messages, unit=unit, message_index=index),
@@ -176,7 +177,8 @@ def _trace(model: str, messages: list[Message]) -> Outcome:
     )
 
 
-def _heat(outcome: Outcome) -> None:
+def heat(outcome: Outcome) -> None:
+    """Draws an attribution as coloured text, or that it is being computed, or why there is none."""
     if outcome.state == "running":
         with st.skeleton(height=120):
             pass

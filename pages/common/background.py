@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.errors import WorkbenchError
 
 MAX_OUTCOMES = 256
 N_WORKERS = 2
+POLL_S = 0.5
+"""How soon a page that waits looks again."""
+
 RETRY_S = 15.0
 """How long a failure is remembered; asking again after that tries again."""
 
@@ -96,3 +100,11 @@ def _outcome(future: "Future[Any]") -> Outcome:
 def tasks() -> Tasks:
     """The process's tasks, shared by all sessions: what one has computed, all have."""
     return Tasks()
+
+
+@st.fragment(run_every=POLL_S)
+def look_again() -> None:
+    """Runs the page again after a moment, for a page that waits for an outcome."""
+    context = get_script_run_ctx()
+    if context is not None and context.fragment_ids_this_run:
+        st.rerun()

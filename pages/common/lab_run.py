@@ -12,16 +12,20 @@ from typing import TypeVar
 
 import pandas as pd
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from core.engine.jobs import Progress
 from core.engine.plans import PlanCost, PlanRun, plan_cost
 from core.labs.plan import Plan
 from core.schema import content_id
-from pages.common.background import Outcome, tasks
+from pages.common.background import POLL_S, Outcome, look_again, tasks
 from pages.common.markup import plain
 from pages.common.service import model_titles, reading_speed, reference_rewards, reward_service
 
-POLL_S = 0.5
+MOST_A_SECOND = 100_000
+"""A higher rate is two answers of one batch that arrived together, not a speed."""
+
+MOST_COSTS = 2
+"""Of more models than this the cost is told as a sum."""
 
 R = TypeVar("R")
 
@@ -60,7 +64,7 @@ def run_lab(
         return None
     key = content_id([name, inputs])
     planned = tasks().outcome(("plan", key), plan)
-    if not _is_there(planned, "Preparing the conversations …"):
+    if not is_there(planned, "Preparing the conversations …"):
         return None
     wanted: Plan = planned.value
     _note_left_out(wanted)
@@ -101,7 +105,7 @@ def _result(
     computed = tasks().outcome(
         ("result", run_key, content_id([extra, state])), lambda: result(scored)
     )
-    if not _is_there(computed, "Computing …"):
+    if not is_there(computed, "Computing …"):
         return None
     if n_missing:
         total = len(wanted) * len(started.runs)
@@ -133,16 +137,44 @@ def _offer(
         )
         if all(outcome.state == "done" for outcome in costs.values()):
             st.caption(_cost_line({m: o.value for m, o in costs.items()}))
+            if any(reference_rewards(model).state == "running" for model in models):
+                look_again()  # the time is told as soon as the model's speed is known
         elif any(outcome.state == "failed" for outcome in costs.values()):
             for model, outcome in costs.items():
                 if outcome.state == "failed":
                     st.text(f"{model}: {outcome.error}")
         else:
             st.caption("Counting what it takes …")
-            _look_again()
+            look_again()
 
 
 def _cost_line(costs: Mapping[str, PlanCost]) -> str:
+    return _cost_of_each(costs) if len(costs) <= MOST_COSTS else _cost_of_all(costs)
+
+
+def _cost_of_all(costs: Mapping[str, PlanCost]) -> str:
+    """What all models take together, one after the other."""
+    seconds = []
+    for model, cost in costs.items():
+        reference_rewards(model)
+        seconds.append(cost.seconds(reading_speed(model)) if cost.n_read else 0.0)
+    n_unknown = sum(math.isnan(each) for each in seconds)
+    known = math.fsum(each for each in seconds if not math.isnan(each))
+    time = f", about {_duration(known)}" if known else ""
+    if n_unknown:
+        time += f" (not counting {n_unknown} whose speed is not known yet)"
+    each = costs.values()
+    line = (
+        f"{len(costs)} models: {sum(cost.n_distinct for cost in each):,} distinct, "
+        f"{sum(cost.n_known for cost in each):,} known already; "
+        f"{sum(cost.n_read for cost in each):,} tokens to read instead of "
+        f"{sum(cost.n_tokens for cost in each):,}{time}"
+    )
+    n_cut = sum(cost.n_cut for cost in each)
+    return line + (f" · {n_cut:,} are longer than a model reads and will be cut" if n_cut else "")
+
+
+def _cost_of_each(costs: Mapping[str, PlanCost]) -> str:
     titles = model_titles()
     parts = []
     for model, cost in costs.items():
@@ -185,13 +217,17 @@ def _progress(name: str) -> None:
     titles = model_titles()
     for model, run in started.runs.items():
         progress = run.progress()
-        rest = f", {_duration(progress.remaining_s)} left" if progress.remaining_s else ""
-        text = (
-            f"{plain(titles.get(model, model))}: {progress.done:,} of {progress.total:,} scored"
-            f" ({progress.rate_per_s:.1f} a second{rest})"
-        )
-        st.progress(progress.done / max(1, progress.total), text=text)
+        text = f"{plain(titles.get(model, model))}: {progress.done:,} of {progress.total:,} scored"
+        st.progress(progress.done / max(1, progress.total), text=text + _pace(progress))
     st.button("Stop", key=f"{name}-stop", icon=":material/stop:", on_click=_stop, args=(name,))
+
+
+def _pace(progress: Progress) -> str:
+    """Rate and time left, once both mean something: nothing before the first batch is through."""
+    if progress.state != "running" or not progress.remaining_s:
+        return "" if progress.state == "running" else f" ({progress.state})"
+    rate = f"{progress.rate_per_s:,.1f} a second, " if progress.rate_per_s < MOST_A_SECOND else ""
+    return f" ({rate}{_duration(progress.remaining_s)} left)"
 
 
 def _stop(name: str) -> None:
@@ -201,23 +237,16 @@ def _stop(name: str) -> None:
             run.job.cancel()
 
 
-def _is_there(outcome: Outcome, waiting: str) -> bool:
+def is_there(outcome: Outcome, waiting: str) -> bool:
+    """Whether there is a value; draws what is waited for (and looks again) or why there is none."""
     if outcome.state == "running":
         st.caption(f":material/hourglass_empty: {waiting}")
-        _look_again()
+        look_again()
         return False
     if outcome.state == "failed":
         st.error(plain(outcome.error), icon=":material/error:")
         return False
     return True
-
-
-@st.fragment(run_every=POLL_S)
-def _look_again() -> None:
-    """Runs the page again after a moment."""
-    context = get_script_run_ctx()
-    if context is not None and context.fragment_ids_this_run:
-        st.rerun()
 
 
 def _note_left_out(wanted: Plan) -> None:

@@ -2,12 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pprint import pformat
 
 import pandas as pd
 import streamlit as st
 
 from core.errors import WorkbenchError
-from core.pair_sources import PairSource, authored_pairs, pairs_of_table, typed_pair
+from core.pair_sources import (
+    PairSource,
+    authored_pairs,
+    first_prompts,
+    pairs_of_table,
+    typed_pair,
+)
 from core.schema import content_id
 from core.tables import parse_table, read_conversations
 from pages.common.markup import plain
@@ -26,11 +33,13 @@ class ChosenPairs:
         source: where they come from, with what was left out of it.
         pairs: those that are used, at most as many as the visitor wants.
         key: changes whenever the pairs do.
+        python: the lines that give `pairs` in a script.
     """
 
     source: PairSource
     pairs: pd.DataFrame
     key: str
+    python: str = ""
 
 
 def choose_pairs(name: str, *, most: int = 100) -> ChosenPairs | None:
@@ -43,7 +52,12 @@ def choose_pairs(name: str, *, most: int = 100) -> ChosenPairs | None:
     left, right = st.columns([0.7, 0.3], vertical_alignment="bottom")
     with left:
         where = st.segmented_control(
-            "Pairs", [AUTHORED, UPLOAD, TYPED], default=AUTHORED, key=f"{name}-pairs", required=True
+            "Pairs",
+            [AUTHORED, UPLOAD, TYPED],
+            default=AUTHORED,
+            key=f"{name}-pairs",
+            required=True,
+            persist_state="session",
         )
     source = _guarded(lambda: _source(name, where))
     if source is None:
@@ -58,21 +72,42 @@ def choose_pairs(name: str, *, most: int = 100) -> ChosenPairs | None:
                 n_pairs,
                 min(most, n_pairs),
                 key=f"{name}-n-{where}",
+                persist_state="session",
                 help="Whole prompts are drawn at random, always the same ones.",
             )
     _problems(source)
     pairs = first_prompts(source.pairs, int(wanted))
-    texts = pairs[["pair_id", "prompt", "chosen", "rejected"]].to_dict(orient="records")
-    return ChosenPairs(source, pairs, content_id(texts))
+    texts = pairs[["pair_id", "prompt_id", "prompt", "chosen", "rejected"]].to_dict(
+        orient="records"
+    )
+    return ChosenPairs(source, pairs, content_id(texts), _as_python(source, where, len(pairs)))
 
 
-def first_prompts(pairs: pd.DataFrame, n_pairs: int) -> pd.DataFrame:
-    """At most `n_pairs` pairs: prompts in an order drawn once, their pairs together."""
-    if n_pairs >= len(pairs):
-        return pairs
-    prompts = pairs["prompt_id"].drop_duplicates().sample(frac=1, random_state=0)
-    order = pairs["prompt_id"].map({prompt: place for place, prompt in enumerate(prompts)})
-    return pairs.iloc[order.argsort(kind="stable")[:n_pairs]].sort_index().reset_index(drop=True)
+def _as_python(source: PairSource, where: str | None, n_pairs: int) -> str:
+    """The lines that give the pairs again: `pairs` as the labs take them."""
+    if where == TYPED:
+        rows = source.pairs.to_dict(orient="records")
+        return f"import pandas as pd\n\npairs = pd.DataFrame({pformat(rows, width=96)})"
+    if where == UPLOAD:
+        return "\n".join(
+            [
+                "from pathlib import Path",
+                "",
+                "from core.pair_sources import first_prompts, pairs_of_table",
+                "from core.tables import parse_table, read_conversations",
+                "",
+                f"name = {source.name!r}",
+                "table = read_conversations(parse_table(Path(name).read_bytes(), name))",
+                f"pairs = first_prompts(pairs_of_table(table).pairs, {n_pairs})",
+            ]
+        )
+    return "\n".join(
+        [
+            "from core.pair_sources import authored_pairs, first_prompts",
+            "",
+            f"pairs = first_prompts(authored_pairs().pairs, {n_pairs})",
+        ]
+    )
 
 
 def _guarded(make: Callable[[], PairSource | None]) -> PairSource | None:
@@ -100,11 +135,31 @@ def _source(name: str, where: str | None) -> PairSource | None:
             help="Columns prompt, chosen and rejected (texts or message lists), or any shape that "
             "the command `reward-workbench score` reads. Other columns become slices.",
         )
-        if file is None:
+        data = _kept_upload(name, None if file is None else (file.getvalue(), file.name))
+        if data is None:
             st.caption("JSON lines, JSON, CSV or Parquet with prompt, chosen and rejected.")
             return None
-        return _read_upload(file.getvalue(), file.name)
+        return _read_upload(*data)
     return _authored()
+
+
+def _kept_upload(name: str, uploaded: tuple[bytes, str] | None) -> tuple[bytes, str] | None:
+    """The file that is used: the uploader forgets its own when the visitor changes the page."""
+    field = f"{name}-upload"
+    if uploaded is not None:
+        st.session_state[field] = uploaded
+        return uploaded
+    kept: tuple[bytes, str] | None = st.session_state.get(field)
+    if kept is not None:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption(f":material/draft: Still using {plain(kept[1])}.", width="content")
+            st.button(
+                "Forget it",
+                key=f"{field}-forget",
+                type="tertiary",
+                on_click=lambda: st.session_state.pop(field, None),
+            )
+    return kept
 
 
 @st.cache_data(show_spinner=False)

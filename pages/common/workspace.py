@@ -71,14 +71,35 @@ class Workspace:
 
         It becomes a new root of the history; what was there before stays.
         """
+        baseline, edited = example.versions()
+        self.open_pair(baseline, edited, (f"{example.title}: baseline", example.edit))
+        self.example = example
+
+    def open_pair(
+        self,
+        baseline: Sequence[Message] | None,
+        conversation: Sequence[Message],
+        labels: tuple[str, str] = ("baseline", "opened"),
+    ) -> None:
+        """Puts a conversation on screen, held against a baseline that is pinned.
+
+        They become a new root of the history and its child; what was there before stays.
+
+        Args:
+            baseline: what changes are measured against; by default the conversation itself.
+            conversation: what goes on screen.
+            labels: of the two versions.
+
+        Raises:
+            VersionError: when the history is full.
+        """
         if self.draft:
             self.record("edit")
-        baseline, edited = example.versions()
-        first = self.tree.add(baseline, None, f"{example.title}: baseline")
+        first = self.tree.add(conversation if baseline is None else baseline, None, labels[0])
         self.tree.pin(first.id)
-        self.tree.add(edited, first.id, example.edit)
-        self.example = example
-        self._show(edited)
+        self.tree.add(conversation, first.id, labels[1])
+        self.example = None
+        self._show(conversation)
 
     def absorb(self, edit: Edit | None) -> bool:
         """Takes in what the editor sent; True when that made a new version.

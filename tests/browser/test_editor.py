@@ -68,8 +68,8 @@ def test_what_was_typed_survives_a_visit_to_another_page(page):
     response.press_sequentially(" Last words")
     text = response.input_value()
     # At once: the last letters have not been answered yet.
-    page.get_by_role("link", name="Models").first.click()
-    expect(page.get_by_role("heading", name="Models")).to_be_visible(timeout=15_000)
+    page.get_by_role("link", name="Compare").first.click()
+    expect(page.get_by_role("heading", name="Which model is right")).to_be_visible(timeout=15_000)
     expect(response).to_have_count(0)
     page.get_by_role("link", name="Playground").first.click()
     expect(response).to_have_value(text, timeout=15_000)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from core.errors import TableError
-from core.pair_sources import authored_pairs, pairs_of_table, typed_pair
+from core.pair_sources import authored_pairs, first_prompts, pairs_of_table, typed_pair
 from core.schema import make_conversation
 from core.tables import parse_table, read_conversations
 
@@ -61,3 +61,14 @@ def test_two_typed_responses_to_one_prompt_are_a_pair():
         typed_pair(make_conversation("Q", "good"), make_conversation("R", "bad"))
     with pytest.raises(TableError, match="the same"):
         typed_pair(make_conversation("Q", "good"), make_conversation("Q", "good"))
+
+
+def test_more_pairs_add_to_fewer_and_prompts_stay_together():
+    pairs = authored_pairs().pairs
+    few, more = first_prompts(pairs, 10), first_prompts(pairs, 30)
+    assert (len(few), len(more)) == (10, 30)
+    assert set(few["pair_id"]) < set(more["pair_id"])
+    whole = pairs["prompt_id"].value_counts()
+    cut = [name for name, n in more["prompt_id"].value_counts().items() if n < whole[name]]
+    assert len(cut) <= 1
+    assert first_prompts(pairs, len(pairs)) is pairs

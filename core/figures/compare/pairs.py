@@ -87,13 +87,18 @@ def agreement_heatmap(result: Agreement, measure: str) -> go.Figure:
         y=names,
         z=values.to_numpy(dtype=np.float64),
         text=texts,
-        texttemplate="%{text}",
         zmin=0 if share else -1,
         zmax=1,
         zmid=0.5 if share else 0,
         colorscale=DIVERGING,
         hovertemplate="%{y} and %{x}<br>%{text}<extra></extra>",
     )
+    # Annotations take the colour of the page's text. A heatmap's own text takes black or white by
+    # the cell's colour, without knowing what shines through it.
+    for y, row in zip(names, texts, strict=True):
+        for x, text in zip(names, row, strict=True):
+            if text:
+                figure.add_annotation(x=x, y=y, text=text, showarrow=False, font={"size": 11})
     figure.update_yaxes(autorange="reversed")
     return figure
 

@@ -17,6 +17,8 @@ _UNIT = "SD of the first checkpoint"
 _UNITS = {MARGIN: _UNIT, DRIFT: _UNIT, CHANGE: _UNIT, NOISE: _UNIT, FLIPPED: "share of pairs"}
 _ROW = 26
 _LABEL_WIDTH = 34
+_LEGEND_BELOW = 50
+"""Pixels from the axis to the legend below it."""
 
 
 def accuracy_ranges(overview: pd.DataFrame) -> go.Figure:
@@ -84,7 +86,10 @@ def _sliced(
             name=literal([str(model)])[0],
             hollow=[bool(row["small"]) for row in rows],
         )
-    figure.update_layout(height=140 + len(names) * max(_ROW, 14 * len(models)))
+    drawn = 60 + len(names) * max(_ROW, 14 * len(models))
+    # Below the axis: beside the title there is no room for the names of eight models.
+    below = {"y": -_LEGEND_BELOW / drawn, "yanchor": "top", "x": 0, "xanchor": "left"}
+    figure.update_layout(height=drawn + 140, legend=below)
     return figure
 
 

@@ -128,7 +128,7 @@ def changed_words(result: ChangedMinds) -> str:
     counts, clear = result.counts, result.counts_clear
     n_changed = counts[WON] + counts[LOST]
     text = (
-        f"From {result.baseline} to {result.candidate} {n_changed:,} of "
+        f"From {result.baseline} to {result.candidate}, {n_changed:,} of "
         f"{of_pairs(result.flipped)} change their winner, {percent(result.flipped)}: "
         f"{counts[WON]:,} become right, {counts[LOST]:,} become wrong."
     )

@@ -78,7 +78,7 @@ def test_changed_minds_count_and_name_the_noise():
     options = replace(FAST, noise_floors={"a": 0.0, "b": 5.0})
     found = run(long_table({"a": [1, 2, 3, -1], "b": [1, 2, -3, 1]}), options).changed[0]
     text = changed_words(found)
-    assert "From a to b 2 of 4 pairs of 4 prompts change their winner" in text
+    assert "From a to b, 2 of 4 pairs of 4 prompts change their winner" in text
     assert "1 become right, 1 become wrong" in text
     assert "Within a noise floor, where the winner is chance: 2 of them." in text
 

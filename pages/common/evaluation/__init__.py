@@ -1,0 +1,1 @@
+"""The parts of the Evaluate page: one module a question, and what they share."""
