@@ -7,12 +7,20 @@ must not be edited inside a text (code, links, formulas) is `core.verbatim`'s su
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, cast
 
 import regex
 
 from core.sentence_ends import sentence_starts
-from core.verbatim import Range, RangeSet, fenced_ranges, inline_ranges, line_ranges
+from core.verbatim import (
+    REMEMBERED_TEXTS,
+    Range,
+    RangeSet,
+    fenced_ranges,
+    inline_ranges,
+    line_ranges,
+)
 
 SegmentKind = Literal["word", "symbol", "prose", "item", "heading", "table", "code"]
 """`word` and `symbol` come from `words`; the others say what kind of block a sentence stands in."""
@@ -82,6 +90,11 @@ def words(text: str) -> list[Segment]:
     Symbols that stand alone (an emoji, a list marker) are units of their own, of kind `symbol`.
     White space alone gives one unit with an empty core; the empty text gives no unit.
     """
+    return list(_words(text))
+
+
+@lru_cache(maxsize=REMEMBERED_TEXTS)
+def _words(text: str) -> tuple[Segment, ...]:
     units: list[Segment] = []
     start = 0  # of the unit that is being built
     core: tuple[int, int] | None = None
@@ -111,7 +124,7 @@ def words(text: str) -> list[Segment]:
         after_space = False
     if start < len(text):
         close(len(text))
-    return units
+    return tuple(units)
 
 
 _HEADING = regex.compile(r"\s{0,3}#{1,6}(?:\s|$)")
@@ -133,6 +146,11 @@ def sentences(text: str) -> list[Segment]:
     and items a sentence ends at its punctuation (see `core.sentence_ends`). White space alone gives
     one unit with an empty core; the empty text gives no unit.
     """
+    return list(_sentences(text))
+
+
+@lru_cache(maxsize=REMEMBERED_TEXTS)
+def _sentences(text: str) -> tuple[Segment, ...]:
     blocks = list(_blocks(text))
     protected = RangeSet(inline_ranges(text))
     starts: list[tuple[int, SegmentKind]] = []
@@ -142,13 +160,13 @@ def sentences(text: str) -> list[Segment]:
             content = _after_marker(text, begin) if kind == "item" else begin
             starts.extend((at, kind) for at in sentence_starts(text, content, end, protected))
     if not starts:
-        return [Segment(0, len(text), 0, 0, "prose")] if text else []
+        return (Segment(0, len(text), 0, 0, "prose"),) if text else ()
     starts[0] = (0, starts[0][1])
     ends = [at for at, _ in starts[1:]] + [len(text)]
-    return [
+    return tuple(
         Segment(begin, end, *_stripped(text, begin, end), kind)
         for (begin, kind), end in zip(starts, ends, strict=True)
-    ]
+    )
 
 
 def item_content(text: str, segment: Segment) -> int:

@@ -6,6 +6,7 @@ between quotation marks is someone's exact words.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Literal
 
 import regex
@@ -15,6 +16,9 @@ VERBATIM_KINDS: tuple[VerbatimKind, ...] = ("code", "link", "formula", "quotatio
 
 Range = tuple[int, int]
 """First character and one past the last."""
+
+REMEMBERED_TEXTS = 128
+"""Texts whose parts are kept: one edit after the other asks for the parts of the same text."""
 
 _FENCE = regex.compile(r"[^\S\r\n]*(?P<mark>`{3,}|~{3,})")
 
@@ -106,7 +110,12 @@ _QUOTATION = regex.compile(
 
 def line_ranges(text: str) -> list[Range]:
     """The lines of `text`, each with its line break; they tile the text."""
-    return [match.span() for match in _LINE.finditer(text)]
+    return list(_line_ranges(text))
+
+
+@lru_cache(maxsize=REMEMBERED_TEXTS)
+def _line_ranges(text: str) -> tuple[Range, ...]:
+    return tuple(match.span() for match in _LINE.finditer(text))
 
 
 def fenced_ranges(text: str) -> list[Range]:
@@ -153,7 +162,11 @@ def verbatim_ranges(text: str, kinds: Iterable[VerbatimKind] = VERBATIM_KINDS) -
     Besides what markdown marks as code, lines and names that look like code count as `code`: chat
     answers often leave the fence out. A guess too many only means that a part stays unedited.
     """
-    wanted = set(kinds)
+    return _verbatim_ranges(text, frozenset(kinds))
+
+
+@lru_cache(maxsize=REMEMBERED_TEXTS)
+def _verbatim_ranges(text: str, wanted: frozenset[VerbatimKind]) -> RangeSet:
     found: list[Range] = []
     if "code" in wanted:
         found.extend(fenced_ranges(text))

@@ -14,13 +14,14 @@ import typer
 from typer.core import TyperGroup
 
 import core
-from core.cli.application import open_app, prepare, train
+from core.cli.application import open_app, prepare
 from core.cli.cache import cache_app
 from core.cli.evaluate import evaluate
 from core.cli.models import models_app
 from core.cli.report import report
 from core.cli.score import score
 from core.errors import WorkbenchError
+from core.training.cli import train_app
 
 
 class WorkbenchGroup(TyperGroup):
@@ -53,11 +54,7 @@ app.command()(prepare)
 app.command(
     name="app", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )(open_app)
-app.command(
-    name="train",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    add_help_option=False,
-)(train)
+app.add_typer(train_app, name="train")
 
 
 def _show_version(wanted: bool) -> None:

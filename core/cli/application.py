@@ -1,4 +1,4 @@
-"""Commands around the workbench itself: prepare the embedded model, open the pages, train."""
+"""Commands around the workbench itself: prepare the embedded model, open the pages."""
 
 import signal
 import subprocess
@@ -67,10 +67,3 @@ def _wait_or_end(process: "subprocess.Popen[bytes]") -> int:
     except subprocess.TimeoutExpired:
         process.terminate()
         return process.wait()
-
-
-def train(context: typer.Context) -> None:
-    """Train the embedded reward models again. Its own --help lists what there is."""
-    from core.training.cli import train_app
-
-    train_app(list(context.args), prog_name="reward-workbench train")

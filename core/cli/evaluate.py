@@ -22,6 +22,9 @@ NOT_SCORED = "not scored: the run was stopped"
 KIND = "evaluation"
 """Kind of the runs that are saved."""
 
+OWN_TABLES = ("pairs", "styles")
+"""Tables of a user's own file, which have columns to slice by."""
+
 
 @dataclass
 class _Evaluation:
@@ -44,34 +47,54 @@ def evaluate(
         typer.Option(
             "--benchmark",
             "-b",
-            help="rm-bench, llmbar, rewardbench, rewardbench2, ppe, or a file of pairs.",
+            help="rm-bench, llmbar, rewardbench, rewardbench2, ppe, or your own file of pairs: "
+            "a table with columns prompt, chosen and rejected.",
         ),
     ],
     data: Annotated[
         Path | None,
-        typer.Option("--data", "-d", help="Folder of the benchmark's files; without it, the hub."),
+        typer.Option(
+            "--data",
+            "-d",
+            help="Folder of the benchmark's files. Without it they come from the Hugging Face hub.",
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder to save the run in; else the user's folder."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder to save the run in. Without it, your own runs, which the pages show too.",
+        ),
     ] = None,
     slices: Annotated[
         list[str] | None,
-        typer.Option("--slice", help="Column of a file to slice by; may be repeated."),
+        typer.Option(
+            "--slice",
+            help="For a file of pairs: a column, whose values get an accuracy each; may be "
+            "repeated. By default every column of few values.",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the intervals.")] = 0,
 ) -> None:
-    """Score a benchmark as its authors do, with intervals over prompts.
+    """Score a benchmark as its authors do.
 
-    A benchmark of which something is missing tells what, and has no overall score under its name.
-    A file of pairs (prompt, chosen, rejected) is scored in all and by slice, and as a style matrix
-    where its rows hold lists of responses. The result is saved as a run with its manifest.
+    Every score has its interval over prompts. A benchmark of which something is missing tells what,
+    and has no overall score under its name. A file of pairs is scored in all and by slice, and as a
+    style matrix where its rows hold lists of responses, one a style. The result is saved as a run
+    with its manifest; `reward-workbench report` makes it one HTML file.
+
+    \b
+    reward-workbench evaluate -m pocket -b rm-bench -d path/to/rm-bench
+    reward-workbench evaluate -m pocket -m pocket-step-0015 -b my-pairs.csv --slice topic
 
     Exit status: 0 all scored, 1 some rows or rewards bad (the others are scored), 2 nothing could
     be done, 130 stopped by Ctrl-C. A stopped run shows what is done, and running it again goes on
     from there.
     """
+    _check_output(output)
     tables = _read(benchmark, data)
+    _check_slices(tables[0], slices)
     problems = _report_input(tables)
     options = {table.name: _options(table, slices, seed) for table in tables}
     names = list(dict.fromkeys(model))
@@ -106,6 +129,34 @@ def _read(benchmark: str, data: Path | None) -> list["BenchmarkTable"]:
         )
     path = Path(benchmark)
     return read_own_pairs(read_table(path if data is None or path.is_file() else data / path))
+
+
+def _check_output(output: Path | None) -> None:
+    from core.errors import TableError
+
+    if output is not None and output.exists() and not output.is_dir():
+        raise TableError(f"--output {output}: this is a file.", fix="Name a folder.")
+
+
+def _check_slices(table: "BenchmarkTable", slices: Sequence[str] | None) -> None:
+    """A misspelt column is told before anything is scored."""
+    from core.errors import TableError
+    from core.labs.benchmarks.candidates import CANDIDATE_COLUMNS
+
+    if not slices:
+        return
+    if table.name not in OWN_TABLES:
+        raise TableError(
+            f"--slice {slices[0]}: {table.name} is divided as its authors do.",
+            fix="Leave --slice out; it is for a file of pairs.",
+        )
+    own = [str(name) for name in table.candidates.columns if name not in CANDIDATE_COLUMNS]
+    missing = [name for name in slices if name not in own]
+    if missing:
+        columns = f"Its own columns: {', '.join(own)}." if own else "It has no columns of its own."
+        raise TableError(
+            f"{', '.join(table.files)}: there is no column {missing[0]!r} to slice by.", fix=columns
+        )
 
 
 def _report_input(tables: Sequence["BenchmarkTable"]) -> int:

@@ -9,14 +9,25 @@ from core.errors import TableError
 
 
 def report(
-    run: Annotated[str, typer.Argument(help="A saved run's id, or the path of its folder.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="A saved run's id, as `evaluate` prints it and the page Saved runs lists it, or "
+            "the path of its folder."
+        ),
+    ],
     output_file: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write.")],
 ) -> None:
-    """Write a saved run as a self-contained HTML report.
+    """Write a saved run as one HTML file.
 
     Figures are live, tables can be sorted and searched, and the manifest and the Python that gives
     the numbers again are in it. It opens in any browser, without the workbench and without a
-    network. Exit status: 0 written, 2 nothing could be done.
+    network.
+
+    \b
+    reward-workbench report 20260501-120000-my-pairs --output my-pairs.html
+
+    Exit status: 0 written, 2 nothing could be done.
     """
     from core.report import MAX_REPORT_BYTES, run_report, write_report
     from core.runs import open_run

@@ -27,17 +27,12 @@ from core.labs.invariance.dependence import DependenceResult
 from core.labs.invariance.frontier import FrontierResult
 from core.labs.invariance.mmd import ALL, MmdResult
 from core.labs.invariance.rate import RateResult
+from core.labs.invariance.tables import GROUP_TITLES
 from core.labs.pairs import SIDE, SIDES
 from core.labs.plan import REWARD
 from core.perturbations import GROUPS
 from core.stats import Estimate
 
-GROUP_TITLES = {
-    "nothing": "should not move",
-    "lower": "should drop",
-    "raise": "should rise",
-    "shortcut": "must not pay",
-}
 _STANDINGS = (
     ("as it should", CHOSEN, "circle"),
     ("not as it should", REJECTED, "x"),
@@ -45,6 +40,8 @@ _STANDINGS = (
 )
 _SIDE_COLOURS = dict(zip(SIDES, (CHOSEN, REJECTED), strict=True))
 _ROW_HEIGHT = 22
+_LABEL_WIDTH, _LABEL_HEIGHT = 0.1, 0.08
+"""Of a short text, in parts of a figure."""
 
 
 def battery_forest(result: BatteryResult, *, all_doses: bool = False) -> go.Figure:
@@ -182,6 +179,8 @@ def reward_densities(result: DensityResult) -> go.Figure:
             name=literal([f"{name} (n = {row.n}{note})"])[0],
             line={"color": colour, "width": 2},
             hovertemplate="reward %{x:.3f}<extra></extra>",
+            # A bin without a curve stays in the list of names, with the reason.
+            visible=True if len(curve) else "legendonly",
         )
         figure.add_vline(x=row.mean, line={"color": colour, "width": 1, "dash": "dot"})
     return figure
@@ -279,18 +278,39 @@ def accuracy_frontier(result: FrontierResult) -> go.Figure:
         error_x=_error(points["mmd"], points["mmd_low"], points["mmd_high"]),
         error_y=_error(points["accuracy"], points["accuracy_low"], points["accuracy_high"]),
         mode="lines+markers+text",
-        text=[f"λ = {coefficient:g}" for coefficient in points["coefficient"]],
+        text=_told_apart(points),
         textposition="top right",
         line={"color": LINE, "width": 2},
         marker={"size": 9},
-        customdata=points[["with_attribute", "against_attribute", "p_value"]],
+        customdata=points[["with_attribute", "against_attribute", "p_value", "coefficient"]],
         hovertemplate=(
-            "%{text}<br>accuracy %{y:.3f}, MMD² %{x:.3f}, p = %{customdata[2]:.2g}<br>"
+            "λ = %{customdata[3]:g}<br>"
+            "accuracy %{y:.3f}, MMD² %{x:.3f}, p = %{customdata[2]:.2g}<br>"
             "chosen has more of the attribute: %{customdata[0]:.3f}, "
             "less: %{customdata[1]:.3f}<extra></extra>"
         ),
     )
     return figure
+
+
+def _told_apart(points: pd.DataFrame) -> list[str]:
+    """The coefficient of each point; none where it would stand on that of an earlier point."""
+    ends = {
+        name: points[[f"{name}_low", f"{name}_high", name]].to_numpy(dtype=np.float64)
+        for name in ("mmd", "accuracy")
+    }
+    wide = {name: float(np.nanmax(each) - np.nanmin(each)) or 1.0 for name, each in ends.items()}
+    told: list[tuple[float, float]] = []
+    labels = []
+    for row in points.to_dict("records"):
+        at = float(row["mmd"]) / wide["mmd"], float(row["accuracy"]) / wide["accuracy"]
+        hidden = any(
+            abs(at[0] - x) < _LABEL_WIDTH and abs(at[1] - y) < _LABEL_HEIGHT for x, y in told
+        )
+        if not hidden:
+            told.append(at)
+        labels.append("" if hidden else f"λ = {row['coefficient']:g}")
+    return labels
 
 
 def _by_standing(as_it_should: pd.Series) -> tuple[pd.Series, pd.Series, pd.Series]:

@@ -20,6 +20,10 @@ SEQUENTIAL = [[0.0, "rgba(91,124,250,0.06)"], [1.0, "#3d5bd9"]]
 """From little to much."""
 
 
+LEGEND_BELOW = 50
+"""Pixels from an axis to a legend below it."""
+
+
 def frame(
     title: str, x_title: str, y_title: str, *, height: int = 320, legend: bool = False
 ) -> go.Figure:

@@ -30,41 +30,61 @@ class AdapterHost:
         self.n_bytes = int(base.get_memory_footprint()) + packed_bytes(base)
         self._peft: PeftModel | None = None
         self._folders: dict[str, Path] = {}
+        self._names: dict[str, str] = {}
         self._active: str | None = None
 
     def add(self, name: str, folder: Path) -> int:
         """Loads an adapter from `folder` under `name`; returns its size in bytes.
 
+        One of the same name from another folder is replaced, once the new one is there.
+
         Raises:
             ModelLoadError: when it is not a PEFT adapter of safetensors with a scalar head.
         """
         n_bytes = _check_adapter(name, folder)
-        key = _peft_name(name)
         with self.lock:
-            if self._folders.get(key) == folder:
+            if self._folders.get(name) == folder:
                 return n_bytes
+            before, fresh = self._names.get(name), self._free_name(name)
+            self._active = None
             try:
-                if self._peft is None:
-                    self._peft = PeftModel.from_pretrained(self.model, folder, adapter_name=key)
-                else:
-                    if key in self._folders:
-                        self._peft.delete_adapter(key)
-                    self._peft.load_adapter(folder, adapter_name=key)
+                peft = self._load(fresh, folder)
             except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
                 raise ModelLoadError(
                     f"{name}: the adapter in {folder} does not fit its base: {error}"
                 ) from error
-            self._peft.eval().requires_grad_(False)
-            self._folders[key] = folder
-            self._active = None
+            self._names[name], self._folders[name] = fresh, folder
+            if before is not None:
+                # PEFT cannot do without an active adapter, so the new one takes over first.
+                peft.set_adapter(fresh, inference_mode=True)
+                peft.delete_adapter(before)
+            peft.eval().requires_grad_(False)
         return n_bytes
 
     def activate(self, name: str) -> None:
         """Makes `name` the adapter that counts. The caller holds the lock."""
-        key = _peft_name(name)
-        if key != self._active and self._peft is not None:
-            self._peft.set_adapter(key, inference_mode=True)
-            self._active = key
+        if name != self._active and self._peft is not None:
+            self._peft.set_adapter(self._names[name], inference_mode=True)
+            self._active = name
+
+    def _load(self, name: str, folder: Path) -> PeftModel:
+        if self._peft is None:
+            self._peft = PeftModel.from_pretrained(self.model, folder, adapter_name=name)
+            return self._peft
+        try:
+            self._peft.load_adapter(folder, adapter_name=name)
+        except Exception:
+            if name in self._peft.peft_config:
+                self._peft.delete_adapter(name)
+            raise
+        return self._peft
+
+    def _free_name(self, name: str) -> str:
+        """A name for PEFT, which uses it as a module's name, where a dot would be a path."""
+        plain = name.replace(".", "_").replace("/", "__")
+        taken = set(self._names.values())
+        places = (plain, *(f"{plain}__{number}" for number in range(2, len(taken) + 3)))
+        return next(each for each in places if each not in taken)
 
 
 _hosts: "weakref.WeakValueDictionary[str, AdapterHost]" = weakref.WeakValueDictionary()
@@ -79,11 +99,6 @@ def borrow_host(key: str, load: Callable[[], AdapterHost]) -> AdapterHost:
             host = load()
             _hosts[key] = host
         return host
-
-
-def _peft_name(name: str) -> str:
-    # PEFT uses the name as a module's name, where a dot would be a path.
-    return name.replace(".", "_").replace("/", "__")
 
 
 def _check_adapter(name: str, folder: Path) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
@@ -136,7 +137,26 @@ class CausalRewardModel(TokenRewardModel):
     def rewards(
         self, sequences: Sequence[TokenSequence], *, padding_side: PaddingSide | None = None
     ) -> ModelOutput:
-        side = padding_side or self.card.padding.side
+        with torch.inference_mode(), self._computing():
+            hidden, reads = self._states(sequences, padding_side or self.card.padding.side)
+            return self._read(hidden, reads)
+
+    def last_states(self, sequences: Sequence[TokenSequence]) -> npt.NDArray[np.float32]:
+        """The final hidden states that the head reads the rewards from, in one forward pass.
+
+        Returns:
+            (n, d) float32, in the order given.
+        """
+        with torch.inference_mode(), self._computing():
+            hidden, reads = self._states(sequences, self.card.padding.side)
+            rows = torch.arange(hidden.shape[0], device=hidden.device)
+            pooled = hidden[rows, reads.to(hidden.device)].float().cpu().numpy()
+        return np.asarray(pooled, dtype=np.float32)
+
+    def _states(
+        self, sequences: Sequence[TokenSequence], side: PaddingSide
+    ) -> tuple[Tensor, Tensor]:
+        """Final hidden states of every token of a padded batch, and where each row is read."""
         longest = max(len(sequence) for sequence in sequences)
         fill = self.pad_id if self.pad_id is not None else 0
         ids = torch.full((len(sequences), longest), fill)
@@ -152,10 +172,9 @@ class CausalRewardModel(TokenRewardModel):
             inputs["attention_mask"] = mask
             inputs["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
         # With padding on the right a causal model needs no mask: nothing looks ahead.
-        with torch.inference_mode(), self._computing():
-            moved = {name: tensor.to(self.device) for name, tensor in inputs.items()}
-            hidden = self._backbone(**moved, use_cache=False).last_hidden_state
-            return self._read(hidden, reads)
+        moved = {name: tensor.to(self.device) for name, tensor in inputs.items()}
+        hidden: Tensor = self._backbone(**moved, use_cache=False).last_hidden_state
+        return hidden, reads
 
     def extend(
         self, state: PrefixState, ids: Sequence[int], *, read: Sequence[int] = ()

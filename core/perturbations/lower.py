@@ -159,12 +159,13 @@ def repeat_sentence(request: EditRequest) -> Edited:
 
 @dataclass(frozen=True)
 class AuthoredAnswer:
-    """A good response of the authored preference pairs."""
+    """A good response of the authored preference pairs, and what its prompt is about."""
 
     category: str
     prompt: str
     response: str
     n_words: int
+    topic: frozenset[str]
 
 
 def answer_another_question(request: EditRequest) -> Edited:
@@ -177,7 +178,7 @@ def answer_another_question(request: EditRequest) -> Edited:
     Raises:
         NotApplicable: the authored pairs are not installed or none of them is off the topic.
     """
-    topic = {word.lower() for word in content_words(f"{request.prompt}\n{request.text}")}
+    topic = _topic(f"{request.prompt}\n{request.text}")
     answers = authored_answers()
     own = {answer.category for answer in answers if answer.prompt == request.prompt}
     others = [
@@ -185,7 +186,7 @@ def answer_another_question(request: EditRequest) -> Edited:
         for answer in answers
         if answer.category not in own
         and answer.response != request.text
-        and topic.isdisjoint(word.lower() for word in content_words(answer.prompt))
+        and topic.isdisjoint(answer.topic)
     ]
     if not others:
         raise NotApplicable("No authored answer to an unrelated question is at hand.")
@@ -206,9 +207,13 @@ def _read_answers(folder: Path) -> tuple[AuthoredAnswer, ...]:
     for path in sorted(folder.glob("*.jsonl")):
         for line in filter(None, path.read_text(encoding="utf-8").split("\n")):
             row = json.loads(line)
-            n_words = len(words(row["good"]))
-            answers.append(AuthoredAnswer(row["category"], row["prompt"], row["good"], n_words))
+            category, prompt, good = row["category"], row["prompt"], row["good"]
+            answers.append(AuthoredAnswer(category, prompt, good, len(words(good)), _topic(prompt)))
     return tuple(answers)
+
+
+def _topic(text: str) -> frozenset[str]:
+    return frozenset(word.lower() for word in content_words(text))
 
 
 PERTURBATIONS = (

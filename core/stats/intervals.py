@@ -1,6 +1,6 @@
 """Intervals of shares, means and any statistic, by resampling prompts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,7 @@ from scipy import stats as scipy_stats
 from core.stats.clusters import (
     Estimate,
     FloatArray,
+    IntArray,
     cluster_codes,
     cluster_sums,
     usable_rows,
@@ -18,6 +19,7 @@ N_RESAMPLES = 10_000
 _MIN_RESAMPLES = 1_000
 _MAX_CELLS = 200_000_000
 _MAX_CELLS_PER_BATCH = 4_000_000
+_MAX_WEIGHTS_PER_BATCH = 250_000  # a few arrays of them fit the processor's cache
 
 NOTHING = "nothing to estimate"
 ONE_PROMPT = "no interval: one prompt"
@@ -118,13 +120,14 @@ def clustered_mean(
 
 
 def clustered_statistic(
-    statistic: Callable[[FloatArray], float],
+    statistic: Callable[[FloatArray], float | FloatArray],
     clusters: Sequence[object],
     *,
     rng: np.random.Generator,
     confidence: float = 0.95,
     n_resamples: int = 2_000,
     left_out: Mapping[str, int] | None = None,
+    vectorized: bool = False,
 ) -> Estimate:
     """Any statistic that can weigh rows, with a percentile bootstrap interval over clusters.
 
@@ -138,6 +141,8 @@ def clustered_statistic(
             out of the interval and counted in `method`; when they are more than half, there is no
             interval (NaN).
         left_out: rows the caller could not use, by reason; passed on.
+        vectorized: the statistic takes (k, n) weights and returns (k,) values, for many draws at
+            once. The draws, and so the interval, are the same.
     """
     kept = dict(left_out or {})
     nan, n = float("nan"), len(clusters)
@@ -145,13 +150,13 @@ def clustered_statistic(
         return Estimate(nan, nan, nan, confidence, 0, 0, NOTHING, kept)
     codes = cluster_codes(clusters)
     n_clusters = int(codes.max()) + 1
-    value = float(statistic(np.ones(n)))
+    of_rows = statistic if vectorized else _row_by_row(statistic)
+    value = float(np.asarray(of_rows(np.ones((1, n))))[0])
     if n_clusters == 1:
         return Estimate(value, nan, nan, confidence, n, 1, ONE_PROMPT, kept)
-    drawn = np.empty(n_resamples)
-    for position in range(n_resamples):
-        times = np.bincount(rng.integers(n_clusters, size=n_clusters), minlength=n_clusters)
-        drawn[position] = statistic(times[codes].astype(np.float64))
+    drawn = np.concatenate(
+        [of_rows(weights) for weights in _drawn_weights(codes, n_clusters, rng, n_resamples)]
+    )
     finite = drawn[np.isfinite(drawn)]
     n_without = n_resamples - len(finite)
     method = _described(n_resamples)
@@ -161,6 +166,25 @@ def clustered_statistic(
         return Estimate(value, nan, nan, confidence, n, n_clusters, f"no interval: {method}", kept)
     low, high = np.quantile(finite, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Estimate(value, float(low), float(high), confidence, n, n_clusters, method, kept)
+
+
+def _row_by_row(
+    statistic: Callable[[FloatArray], float | FloatArray],
+) -> Callable[[FloatArray], FloatArray]:
+    return lambda weights: np.array([float(statistic(row)) for row in weights])
+
+
+def _drawn_weights(
+    codes: IntArray, n_clusters: int, rng: np.random.Generator, n_resamples: int
+) -> Iterator[FloatArray]:
+    """(k, n) how often each row counts in each of k draws, until there are `n_resamples`."""
+    step = max(1, _MAX_WEIGHTS_PER_BATCH // len(codes))
+    for start in range(0, n_resamples, step):
+        k = min(step, n_resamples - start)
+        drawn = rng.integers(n_clusters, size=(k, n_clusters))
+        places = drawn + n_clusters * np.arange(k)[:, None]
+        times = np.bincount(places.ravel(), minlength=k * n_clusters).reshape(k, n_clusters)
+        yield times[:, codes].astype(np.float64)
 
 
 def _draws(asked: int | None, n_clusters: int) -> int:

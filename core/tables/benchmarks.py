@@ -30,6 +30,9 @@ from core.tables.files import (
 )
 from core.tables.results import INPUT_SUFFIX
 
+_SHOWN_NOTES = 3
+"""Files that were passed over, told where nothing at all could be read."""
+
 
 @dataclass(frozen=True)
 class FileProblem:
@@ -239,7 +242,10 @@ def _benchmark_table(
                 rows += found
     if not rows:
         first = f"; the first problem: {problems[0]}" if problems else ""
-        told = f" {' '.join(notes)}" if notes else ""
+        shown = [*notes[:_SHOWN_NOTES]]
+        if len(notes) > _SHOWN_NOTES:
+            shown.append(f"And {len(notes) - _SHOWN_NOTES} more files.")
+        told = f" {' '.join(shown)}" if shown else ""
         raise TableError(f"{where}: nothing of {name} can be read{first}.{told}")
     return BenchmarkTable(name, candidates_table(rows), tuple(files), tuple(problems), tuple(notes))
 
@@ -287,7 +293,7 @@ def _hub_table(source: HubSource) -> InputTable:
     except Exception as error:  # any of the libraries under it may fail in its own way
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise TableError(
-            f"{source.label} cannot be read from the hub: {reason}",
+            f"{source.label} cannot be read from the hub: {reason.rstrip('.')}.",
             fix="Is there a network? Otherwise download the data set and name its folder.",
         ) from error
     return table_from_frame(loaded.to_pandas(), source.label)

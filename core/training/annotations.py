@@ -1,5 +1,6 @@
 """What an objective needs to know of each text: its attribute's value and bin, its paraphrase."""
 
+import difflib
 import math
 import random
 from collections.abc import Callable, Sequence
@@ -8,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from core.errors import SettingsError
-from core.labs.attributes import attribute_table, bin_by_quantiles
+from core.labs.attributes import attribute_table, attributes, bin_by_quantiles
 from core.models.base import FloatArray
 from core.perturbations import registry
 from core.schema import content_id, with_response
@@ -19,6 +20,21 @@ LENGTH_ATTRIBUTE = "words"
 """What "length" means as the name of an attribute."""
 
 Change = Callable[[TrainingGroup, TrainingText], TrainingText]
+
+
+def check_attribute(name: str) -> None:
+    """Says whether there is an attribute to train against, before anything heavy is done.
+
+    Raises:
+        SettingsError: there is none of this name; names the closest one, or all.
+    """
+    known = ("length", PLANTED, *(each.name for each in attributes()))
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        meant = f"Did you mean {close[0]}? " if close else ""
+        raise SettingsError(
+            f"There is no attribute named {name!r}.", fix=f"{meant}There are: {', '.join(known)}."
+        )
 
 
 def annotate(

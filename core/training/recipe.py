@@ -1,5 +1,6 @@
 """The recipe of a training run: every choice that the result depends on, as one frozen value."""
 
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -125,8 +126,11 @@ class Recipe:
             self._require(name, getattr(self, name) >= 1, "be at least 1")
         for name in ("coefficient", "tie_weight", "foreign_prompts", "frozen_layers", "patience"):
             self._require(name, getattr(self, name) >= 0, "not be negative")
-        self._require("objective", self.objective in OBJECTIVES, f"be one of {OBJECTIVES}")
-        self._require("bias", self.bias in BIASES, f"be one of {BIASES}")
+        self._require("coefficient", math.isfinite(self.coefficient), "be finite")
+        objectives = ", ".join(OBJECTIVES)
+        self._require("objective", self.objective in OBJECTIVES, f"be one of {objectives}")
+        biases = ", ".join(name or "nothing" for name in BIASES)
+        self._require("bias", self.bias in BIASES, f"be one of {biases}")
         self._require("bins", self.bins >= 2, "be at least 2")
         self._check_combinations()
 
@@ -177,6 +181,11 @@ def recipe_path(name: str) -> Path:
     return data_folder() / "adapters" / name / "recipe.yaml"
 
 
+def recipe_names() -> list[str]:
+    """Names of the package's recipes."""
+    return sorted(file.parent.name for file in (data_folder() / "adapters").glob("*/recipe.yaml"))
+
+
 def read_recipe(name_or_path: str) -> Recipe:
     """Reads a recipe by its name ("pocket") or from a YAML file.
 
@@ -185,6 +194,11 @@ def read_recipe(name_or_path: str) -> Recipe:
     """
     path = Path(name_or_path)
     path = path if path.suffix in {".yaml", ".yml"} else recipe_path(name_or_path)
+    if not path.is_file():
+        raise SettingsError(
+            f"There is no recipe {name_or_path!r}.",
+            fix=f"There are: {', '.join(recipe_names())}; or name a YAML file.",
+        )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -100,7 +100,7 @@ def train_reward_model(
     if not found.is_authored:
         found = readable_data(found, encode)
     fit, validation = training_groups(recipe, found.groups, encode)
-    classifier = TrainableClassifier(recipe, base, device=_device(device))
+    classifier = TrainableClassifier(recipe, base, device=training_device(device))
     work = work_folder(recipe, found.source)
     trainer = RewardTrainer(
         classifier,
@@ -130,7 +130,15 @@ def _left_out(
     return {reason: count for reason, count in found.items() if count}
 
 
-def _device(name: str | None) -> torch.device:
+def training_device(name: str | None) -> torch.device:
+    """Where to train.
+
+    Args:
+        name: "cpu", "cuda", "cuda:1"; by default the first GPU, else the CPU.
+
+    Raises:
+        SettingsError: there is no such device.
+    """
     try:
         device = precision.default_device(name)
     except RuntimeError as error:

@@ -19,13 +19,22 @@ from core.labs.plan import Plan
 from core.schema import content_id
 from pages.common.background import POLL_S, Outcome, look_again, tasks
 from pages.common.markup import plain
-from pages.common.service import model_titles, reading_speed, reference_rewards, reward_service
+from pages.common.service import (
+    model_titles,
+    reading_speed,
+    reference_rewards,
+    reward_service,
+    speed_is_coming,
+)
 
 MOST_A_SECOND = 100_000
 """A higher rate is two answers of one batch that arrived together, not a speed."""
 
 MOST_COSTS = 2
 """Of more models than this the cost is told as a sum."""
+
+MOST_REASONS = 3
+"""More reasons why something is left out of a plan stand in a table, folded."""
 
 R = TypeVar("R")
 
@@ -137,7 +146,7 @@ def _offer(
         )
         if all(outcome.state == "done" for outcome in costs.values()):
             st.caption(_cost_line({m: o.value for m, o in costs.items()}))
-            if any(reference_rewards(model).state == "running" for model in models):
+            if any(speed_is_coming(model) for model in models):
                 look_again()  # the time is told as soon as the model's speed is known
         elif any(outcome.state == "failed" for outcome in costs.values()):
             for model, outcome in costs.items():
@@ -250,6 +259,14 @@ def is_there(outcome: Outcome, waiting: str) -> bool:
 
 
 def _note_left_out(wanted: Plan) -> None:
-    if wanted.left_out:
+    if len(wanted.left_out) > MOST_REASONS:
+        total = sum(wanted.left_out.values())
+        label = f"Left out of the plan: {total:,} rows, for {len(wanted.left_out)} reasons"
+        counted = sorted(wanted.left_out.items(), key=lambda reason: -reason[1])
+        with st.expander(label, icon=":material/info:"):
+            st.dataframe(
+                pd.DataFrame(counted, columns=["reason", "rows"]), hide_index=True, height=200
+            )
+    elif wanted.left_out:
         reasons = "; ".join(f"{plain(why)} ({n:,})" for why, n in wanted.left_out.items())
         st.caption(f":material/info: Left out of the plan: {reasons}.")

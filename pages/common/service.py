@@ -4,6 +4,7 @@ import gc
 import logging
 import math
 import threading
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ import streamlit as st
 from core.engine.conformance import ConformanceReport
 from core.engine.jobs import ScoreJob
 from core.engine.service import RewardService, get_service
+from core.models.base import RewardModel, TokenRewardModel
 from core.models.catalogue import list_cards
 from core.reference import reference_responses
 from core.schema import Message, content_id
@@ -19,6 +21,8 @@ from pages.common.background import RUNNING, Outcome, tasks
 
 MAIN_MODEL = "pocket"
 EARLY_CHECKPOINT = "pocket-step-"
+SPEED_RESPONSES = 6
+"""Reference responses that are read, one by one, for a model's speed."""
 
 _log = logging.getLogger(__name__)
 
@@ -122,9 +126,48 @@ def reference_rewards(model: str) -> Outcome:
 
 
 def reading_speed(model: str) -> float:
-    """Tokens a second the model read of the reference responses; 0 while that is not known."""
+    """Tokens a second the model read of the reference responses; 0 while that is not known.
+
+    Where all of them were known from an earlier start, some are read again for it.
+    """
     job = _reference_jobs().get(model)
     rows = job.rows() if job is not None else []
-    if job is None or not rows:
+    if job is None or not job.finished or not rows:
         return 0.0
-    return job.progress().rate_per_s * sum(row.n_tokens for row in rows) / len(rows)
+    rate = job.progress().rate_per_s
+    if rate > 0:
+        return rate * sum(row.n_tokens for row in rows) / len(rows)
+    measured: float | None = tasks().outcome(_speed_key(model), lambda: _measure_speed(model)).value
+    return measured or 0.0
+
+
+def speed_is_coming(model: str) -> bool:
+    """Whether the model's reading speed is still being measured."""
+    if reference_rewards(model).state == "running":
+        return True
+    reading_speed(model)  # starts measuring where the reference responses do not tell it
+    known = tasks().known(_speed_key(model))
+    return known is not None and known.state == "running"
+
+
+def _speed_key(model: str) -> tuple[str, str]:
+    return ("reading-speed", model)
+
+
+def _measure_speed(model: str) -> float:
+    """Reads some reference responses once more, against the clock; 0 for a model without tokens."""
+    loaded = reward_service().model(model)
+    if not isinstance(loaded, TokenRewardModel):
+        return 0.0
+    sequences = [
+        reward_service().encode(model, response.conversation).sequence
+        for response in reference_responses(SPEED_RESPONSES)
+    ]
+
+    def timed(_: RewardModel) -> float:
+        began = time.perf_counter()
+        for sequence in sequences:
+            loaded.rewards([sequence])
+        return time.perf_counter() - began
+
+    return sum(map(len, sequences)) / reward_service().exclusive(model, timed)

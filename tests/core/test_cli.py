@@ -393,8 +393,28 @@ class TestOtherCommands:
 
     def test_help_names_every_command(self, run: Callable[..., Result]) -> None:
         text = run("--help").stdout
-        for command in ("score", "models", "cache", "prepare", "app", "train"):
+        for command in (
+            "score",
+            "evaluate",
+            "report",
+            "models",
+            "cache",
+            "prepare",
+            "app",
+            "train",
+        ):
             assert command in text
+
+    def test_train_has_its_own_help_and_errors_like_the_others(
+        self, run: Callable[..., Result]
+    ) -> None:
+        assert (
+            "reward-model  Train a reward model from preference pairs."
+            in run("train", "--help").stdout
+        )
+        result = run("train", "reward-model", "--recipe", "nosuch")
+        assert result.exit_code == 2
+        assert result.stderr.startswith("Error: There is no recipe 'nosuch'.")
 
     def test_version(self, run: Callable[..., Result]) -> None:
         assert run("--version").stdout.strip() == core.__version__

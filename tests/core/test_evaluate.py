@@ -140,6 +140,15 @@ def test_bad_rows_and_failed_rewards_are_told_and_the_rest_counts(
         (("-m", "lenght", "-b", "own.json"), "There is no model 'lenght'"),
         (("-m", "length", "-b", "absent.json"), "there is no such file"),
         (("-m", "length", "-b", "lone.json"), "no pairs in it"),
+        (("-m", "length", "-b", "other.json"), "Columns found: question, good, bad."),
+        (
+            ("-m", "length", "-b", "own.json", "--slice", "tpoic"),
+            "own.json: there is no column 'tpoic' to slice by. Its own columns: topic.",
+        ),
+        (("-m", "length", "-b", "rm-bench", "-d", "rm", "--slice", "x"), "Leave --slice out"),
+        (("-m", "length", "-b", "own.json", "-o", "own.json"), "this is a file. Name a folder."),
+        (("-m", "length", "-b", "own.json", "--seed", "-1"), "Invalid value for '--seed'"),
+        (("-m", "length", "-b", "rm-bench", "-d", "."), "And 2 more files."),
     ],
 )
 def test_unusable_command_says_why_and_saves_nothing(
@@ -150,8 +159,14 @@ def test_unusable_command_says_why_and_saves_nothing(
     message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write(tmp_path / "own.json", {"prompt": "p", "chosen": "a", "rejected": "b"})
+    write(tmp_path / "own.json", {"prompt": "p", "chosen": "a", "rejected": "b", "topic": "t"})
     write(tmp_path / "lone.json", {"prompt": "p", "response": "a"})
+    write(tmp_path / "other.json", {"question": "p", "good": "a", "bad": "b"})
+    write(tmp_path / "rm" / "chat.json", style_row(0))
+    for number in range(5 if "." in arguments else 0):
+        (tmp_path / f"note-{number}.json").write_text('{"a": 1}', encoding="utf-8")
+    if "." in arguments:
+        (tmp_path / "rm" / "chat.json").unlink()
     result = run(*arguments)
     assert result.exit_code == 2
     assert message in result.stderr

@@ -1,9 +1,11 @@
 """Every notebook runs from its first cell to its last, in a fresh process, with the real model.
 
 The cells run as they would in Jupyter, one after the other in one namespace; what a cell ends with
-is drawn, so that a broken figure or table fails too. No notebook server is needed for that.
+is drawn, so that a broken figure or table fails too. Then the results are held against `CHECKS`. No
+notebook server is needed for that.
 """
 
+import ast
 import json
 import os
 import subprocess
@@ -18,8 +20,71 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TIMEOUT_S = 900
 
+INTERVAL = "[{0}.low <= {0}.value <= {0}.high, {0}.n > 0]"
+
+CHECKS: dict[str, dict[str, str]] = {
+    "prompt_awareness": {
+        "retention": INTERVAL.format("retention"),
+        "swapped pairs": "result.table()['value'].notna().any()",
+        "own rank": "1 <= rank.rank.estimate.value <= 6",
+        "interaction": "0 <= share.value <= 1",
+        "every ablation": "len(loss.table()) >= 4 and loss.table()['change'].notna().all()",
+        "weights": "np.isfinite(weights.table['weight']).all()",
+    },
+    "invariance": {
+        "every edit": "set(result.effects['perturbation']) == set(options.perturbations)",
+        "changes": "result.effects.loc[result.effects['n'] > 0, 'change'].notna().all()",
+        "verdicts": "(result.effects.loc[result.effects['n'] > 0, 'verdict'] != '').all()",
+        "no reward missing": "answers['reward'].notna().all() and rewards['reward'].notna().all()",
+        "truncation costs": "result.effects.query('perturbation == \"truncate\"')['change'] < 0",
+        "filler doses": (
+            "result.effects.query('perturbation == \"padding\"')['dose'].tolist() == [1, 2, 4]"
+        ),
+        "every attribute twice": "len(found.table) == 2 * len(attributes())",
+        "length": "np.isfinite([length.total.value, length.test.p_value]).all()",
+        "p-values": "found.table['p_value'].dropna().between(0, 1).all()",
+        "slope": INTERVAL.format("line.slope"),
+        "states": "np.isfinite(states).all() and not any(problems)",
+        "heads": "heads.points['accuracy'].between(0, 1).all() and len(heads.heads) == 3",
+        "the penalty bites": "heads.points['penalty'].iloc[-1] < heads.points['penalty'].iloc[0]",
+    },
+    "compare": {
+        "three models": "scores.models == MODELS and len(scores) == N_PAIRS",
+        "nothing left out": "all(not scores.left_out([model]) for model in MODELS)",
+        "accuracies": "overview['value'].between(0, 1).all() and (overview['n'] == N_PAIRS).all()",
+        "models differ": "np.ptp(overview['standard_margin']) > 0",
+        "agreement": "agreement.table['value'].between(-1, 1).all()",
+        "changes add up": "sum(changed.counts.values()) == N_PAIRS",
+        "paired": "[test.accuracy_difference.n == N_PAIRS for test in tests]",
+        "p-values": "outcomes['p_adjusted'].between(0, 1).all()",
+        "calibration": "np.isfinite(calibration.table.query('model == @MODEL')['value']).all()",
+        "slices cover": "slices.accuracy.query('model == @MODEL')['n'].sum() == N_PAIRS",
+        "ensembles": "ensembles.accuracy['value'].between(0, 1).all()",
+        "steps": "run.steps == (15.0, 45.0, 105.0)",
+        "better than its start": "run.line('accuracy')['value'].iloc[-1] > 0.5",
+    },
+    "evaluate": {
+        "all pairs": "by_slice.scores.iloc[0]['n'] == N_PAIRS and not by_slice.left_out",
+        "slices": "by_slice.scores.query(\"level == 'slice'\")['value'].between(0, 1).all()",
+        "nine cells": "len(matrix) == 9 and matrix['value'].between(0, 1).all()",
+        "no official score": "styles.overall is None and len(styles.missing) > 0",
+        "two proxies": "{MODEL, SECOND_MODEL, 'oracle'} <= set(picks.curves['proxy'])",
+        "best of one": "picks.curves.query('n == 1')['gain'].abs().max() < 1e-9",
+        "kl": "np.allclose(picks.curves.eval('kl - (log(n) - 1 + 1 / n)'), 0)",
+        "no better than the oracle": (
+            "picks.curves.groupby('n')['gold'].max().sub("
+            "picks.curves.query(\"proxy == 'oracle'\").set_index('n')['gold']).max() < 1e-9"
+        ),
+        "run": "saved.tables['scores']['value'].notna().any()",
+        "report": "MODEL in report.read_text() and report.stat().st_size < 5e6",
+    },
+}
+"""What must hold of each notebook's variables after its last cell."""
+
 RUNNER = '''
-import ast, json, sys
+import ast, json, sys, time
+
+import numpy as np
 
 def draw(value):
     """What Jupyter would do with the last value of a cell."""
@@ -30,13 +95,19 @@ def draw(value):
     else:
         print(value)
 
+cells, checks = json.load(open(sys.argv[1]))
 scope = {"__name__": "__main__"}
-for number, source in enumerate(json.load(open(sys.argv[1]))):
+for number, source in enumerate(cells):
+    began = time.process_time()
     tree = ast.parse(source, f"cell {number}")
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, f"cell {number}", "exec"), scope)
     if last is not None:
         draw(eval(compile(ast.Expression(last.value), f"cell {number}", "eval"), scope))
+    print(f"-- cell {number}: {time.process_time() - began:.1f} s of processor time", flush=True)
+failed = [name for name, check in checks.items() if not np.all(eval(check, {"np": np} | scope))]
+print(f"results that do not hold: {failed}")
+sys.exit(3 if failed else 0)
 '''
 
 
@@ -53,7 +124,7 @@ def sources(path: Path) -> list[str]:
 
 
 def test_there_are_notebooks():
-    assert NOTEBOOKS
+    assert {path.stem for path in NOTEBOOKS} == set(CHECKS)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
@@ -63,6 +134,20 @@ def test_outputs_are_cleared_and_the_first_cell_says_what_it_is_about(path: Path
     for cell in cells(path):
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
+def test_only_core_and_public_libraries_are_used(path: Path):
+    imported = set()
+    for source in sources(path):
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(str(node.module).partition(".")[0])
+    assert imported <= {"core", "numpy", "pandas", *sys.stdlib_module_names}
+    assert "MODEL = " in "".join(sources(path))
+    assert "N_PAIRS = " in "".join(sources(path))
 
 
 @pytest.mark.slow
@@ -76,7 +161,8 @@ def test_every_cell_runs(path: Path, tmp_path: Path):
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "models").symlink_to(base_folder().parent)
     (tmp_path / "run.py").write_text(RUNNER, encoding="utf-8")
-    (tmp_path / "cells.json").write_text(json.dumps(sources(path)), encoding="utf-8")
+    content = json.dumps([sources(path), CHECKS[path.stem]])
+    (tmp_path / "cells.json").write_text(content, encoding="utf-8")
     environment = os.environ | {
         "REWARD_WORKBENCH_CACHE": str(tmp_path / "cache"),
         "REWARD_WORKBENCH_HOME": str(tmp_path / "home"),
@@ -91,5 +177,6 @@ def test_every_cell_runs(path: Path, tmp_path: Path):
         timeout=TIMEOUT_S,
         check=False,
     )
+    sys.stdout.write(done.stdout)  # with the time of each cell, shown on request
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
     assert "figure with" in done.stdout

@@ -7,7 +7,17 @@ import numpy as np
 import plotly.graph_objects as go
 
 from core.figures.compare.intervals import add_intervals, in_words
-from core.figures.style import CHOSEN, DIVERGING, LINE, NEUTRAL, REJECTED, SERIES, frame, literal
+from core.figures.style import (
+    CHOSEN,
+    DIVERGING,
+    LEGEND_BELOW,
+    LINE,
+    NEUTRAL,
+    REJECTED,
+    SERIES,
+    frame,
+    literal,
+)
 from core.labs.compare.agreement import SAME_WINNER, Agreement
 from core.labs.compare.flips import FROM_TIE, LOST, TO_TIE, WON, ChangedMinds
 from core.labs.compare.head_to_head import BOTH, NEITHER, ONLY_X, ONLY_Y, TIE, HeadToHead
@@ -17,6 +27,8 @@ from core.labs.compare.tidy import records
 _KIND_COLOURS = {BOTH: CHOSEN, ONLY_X: SERIES[1], ONLY_Y: LINE, NEITHER: REJECTED, TIE: NEUTRAL}
 _FLIP_COLOURS = {WON: CHOSEN, LOST: REJECTED, TO_TIE: SERIES[1], FROM_TIE: SERIES[3]}
 _TEXT_WIDTH = 90
+_AROUND = 140
+"""Pixels of a figure that its rows of 40 do not take."""
 
 
 def head_to_head_scatter(result: HeadToHead, *, texts: Sequence[str] = ()) -> go.Figure:
@@ -91,6 +103,7 @@ def agreement_heatmap(result: Agreement, measure: str) -> go.Figure:
         zmax=1,
         zmid=0.5 if share else 0,
         colorscale=DIVERGING,
+        opacity=0.45,  # pale, so that the page's text colour is read on every cell
         hovertemplate="%{y} and %{x}<br>%{text}<extra></extra>",
     )
     # Annotations take the colour of the page's text. A heatmap's own text takes black or white by
@@ -126,8 +139,10 @@ def changed_minds_bars(results: Sequence[ChangedMinds]) -> go.Figure:
                 opacity=opacity,
                 hovertemplate="%{y}<br>%{x} pairs: " + name + "<extra></extra>",
             )
-    below = {"y": -0.32, "yanchor": "top", "x": 0, "xanchor": "left", "traceorder": "normal"}
-    figure.update_layout(barmode="stack", legend=below)
+    drawn = _height(results) - _AROUND
+    below = {"y": -LEGEND_BELOW / drawn, "yanchor": "top", "x": 0, "xanchor": "left"}
+    below["traceorder"] = "normal"
+    figure.update_layout(barmode="stack", legend=below, height=_height(results) + LEGEND_BELOW)
     figure.update_xaxes(rangemode="tozero")
     if (
         max((sum(result.counts[kind] for kind in _FLIP_COLOURS) for result in results), default=0)
@@ -201,7 +216,7 @@ def paired_differences(results: Sequence[PairedComparison]) -> go.Figure:
     ]
     finite = np.abs(np.array(ends, dtype=np.float64))
     reach = 1.08 * float(np.max(finite, initial=0.02, where=np.isfinite(finite)))
-    figure.update_xaxes(range=[-reach, reach])
+    figure.update_xaxes(range=[-reach, reach], tickformat="+.0%")
     add_intervals(figure, estimates, list(range(len(results))), LINE, notes=words)
     figure.update_yaxes(
         tickvals=list(range(len(results))), ticktext=labels, autorange="reversed", zeroline=False
@@ -210,4 +225,4 @@ def paired_differences(results: Sequence[PairedComparison]) -> go.Figure:
 
 
 def _height(results: Sequence[object]) -> int:
-    return 140 + 40 * max(len(results), 1)
+    return _AROUND + 40 * max(len(results), 1)

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.figures.compare.intervals import add_intervals, in_words
-from core.figures.style import BAND, LINE, NEUTRAL, SERIES, frame, literal
+from core.figures.style import BAND, LEGEND_BELOW, LINE, NEUTRAL, SERIES, frame, literal
 from core.labs.compare.checkpoints import CHANGE, DRIFT, FLIPPED, MARGIN, NOISE, RunView
 from core.labs.compare.ensembles import Ensembles
 from core.labs.compare.slices import Slices
@@ -17,8 +17,6 @@ _UNIT = "SD of the first checkpoint"
 _UNITS = {MARGIN: _UNIT, DRIFT: _UNIT, CHANGE: _UNIT, NOISE: _UNIT, FLIPPED: "share of pairs"}
 _ROW = 26
 _LABEL_WIDTH = 34
-_LEGEND_BELOW = 50
-"""Pixels from the axis to the legend below it."""
 
 
 def accuracy_ranges(overview: pd.DataFrame) -> go.Figure:
@@ -88,7 +86,7 @@ def _sliced(
         )
     drawn = 60 + len(names) * max(_ROW, 14 * len(models))
     # Below the axis: beside the title there is no room for the names of eight models.
-    below = {"y": -_LEGEND_BELOW / drawn, "yanchor": "top", "x": 0, "xanchor": "left"}
+    below = {"y": -LEGEND_BELOW / drawn, "yanchor": "top", "x": 0, "xanchor": "left"}
     figure.update_layout(height=drawn + 140, legend=below)
     return figure
 
@@ -155,4 +153,5 @@ def _dots(
         tickvals=list(range(len(labels))), ticktext=list(labels), autorange="reversed"
     )
     figure.update_yaxes(zeroline=False, showgrid=False)
+    figure.update_xaxes(tickformat=".0%")
     return figure

@@ -31,8 +31,8 @@ def reliability_diagram(result: Calibration, model: str) -> go.Figure:
             _add_reliability(figure, bins, name, colour)
             _add_counts(figure, bins, colour)
     figure.update_layout(
-        xaxis={"range": [0.48, 1.02]},
-        yaxis={"domain": [0.3, 1.0], "range": [-0.02, 1.02]},
+        xaxis={"range": [0.48, 1.02], "anchor": "y2", "tickformat": ".0%"},
+        yaxis={"domain": [0.3, 1.0], "range": [-0.02, 1.02], "tickformat": ".0%"},
         yaxis2={"domain": [0.0, 0.22], "title": "pairs", "anchor": "x"},
         barmode="group",
     )
@@ -100,5 +100,5 @@ def disagreement_histogram(result: Ensembles) -> go.Figure:
         )
     # The title needs the whole width, so the legend goes below.
     below = {"y": -0.22, "yanchor": "top", "x": 0, "xanchor": "left"}
-    figure.update_layout(barmode="overlay", legend=below)
+    figure.update_layout(barmode="overlay", legend=below, yaxis_tickformat=".0%")
     return figure

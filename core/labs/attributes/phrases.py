@@ -1,4 +1,9 @@
-"""English phrases that tell an attribute: hedges, agreement, refusals, praise of the reader."""
+"""English phrases that tell an attribute: hedges, agreement, refusals, praise of the reader.
+
+How well a list finds what it is meant to find was measured on the authored pairs, and the lists
+were written with texts of that kind in view. So every figure of agreement given here is optimistic:
+on texts from elsewhere expect more to be missed and more false finds, and check by reading some.
+"""
 
 from typing import Final
 
@@ -67,7 +72,11 @@ REFUSAL: Final = phrases(
     r"i (?:decline|refuse) to|(?:i'd|i would) rather not|count me out|i'm stopping here",
     r"(?:isn't|is not) something i(?:'ll| will| can) (?:do|help)",
 )
-"""Saying that one will not help."""
+"""Saying that one will not help.
+
+Written on refusals of the authored kind, in English and in the first person, so it finds those
+best; a figure of agreement from such texts is optimistic, and none from others has been measured.
+"""
 
 _PRAISE: Final = (
     "(?:admirable|amazing|beautiful|brave|brilliant|caring|charming|clever|considerate|deep|delightful"
@@ -98,5 +107,6 @@ FLATTERY: Final = phrases(
 """Praise of the reader, or of the reader's question.
 
 On the authored pairs it finds 54 of 121 flattering responses and none of 496 good ones: a rule that
-knows phrases misses praise in words of its own.
+knows phrases misses praise in words of its own. These figures are optimistic: the list was written
+on texts of the same kind as those it was measured on.
 """

@@ -123,13 +123,14 @@ _PROBLEMS = "extraction_problems"
 
 
 def attribute_table(
-    texts: "Iterable[object] | pd.Series[str]", names: Sequence[str] | None = None
+    texts: "Iterable[object] | pd.Series[str]", names: Sequence[str | Attribute] | None = None
 ) -> pd.DataFrame:
     """The attributes of texts, one row a text and one column an attribute.
 
     Args:
         texts: (n,) texts; the index of a Series is kept.
-        names: which attributes; all of them for None.
+        names: which attributes, by name or, registered or not, themselves; None for all that are
+            registered.
 
     Returns:
         A table of floats. A value is NaN where the text is missing or no text, where the function
@@ -138,7 +139,8 @@ def attribute_table(
     Raises:
         AttributeDefinitionError: a name is unknown.
     """
-    chosen = attributes() if names is None else [attribute(name) for name in names]
+    given = attributes() if names is None else names
+    chosen = [each if isinstance(each, Attribute) else attribute(each) for each in given]
     index = texts.index if isinstance(texts, pd.Series) else None
     listed = list(texts)
     problems: dict[str, dict[str, int]] = {}

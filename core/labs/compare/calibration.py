@@ -19,11 +19,11 @@ from core.labs.compare.over_prompts import OverPrompts
 from core.labs.compare.probabilities import (
     bin_of,
     brier_scores,
+    calibration_errors,
     confidences,
     correctness,
     cross_fitted,
-    expected_calibration_error,
-    fit_temperature,
+    fit_temperatures,
     rlcr_rewards,
 )
 from core.labs.compare.scores import FloatArray, PairScores
@@ -90,7 +90,7 @@ def measure_calibration(scores: PairScores, options: CompareOptions | None = Non
         left_out = scores.left_out([model])
         over = OverPrompts(scores.prompts(usable), chosen, ("calibration", model), left_out)
         margins = scores.values(scores.margins, model, usable)
-        temperatures[model] = over.statistic(partial(fit_temperature, margins), "temperature")
+        temperatures[model] = over.statistic(partial(fit_temperatures, margins), "temperature")
         n_ties[model] = int((margins == 0).sum())
         for variant in _variants(margins, over):
             names = {"model": model, "variant": variant.name}
@@ -136,7 +136,7 @@ def calibration_error(
         edges: of the bins.
     """
     drawn = over.statistic(
-        partial(expected_calibration_error, confidence, correct, edges), "calibration error"
+        partial(calibration_errors, confidence, correct, edges), "calibration error"
     )
     chance = _chance_error(confidence, correct, over, edges)
     return _reflected(drawn, chance), chance

@@ -160,7 +160,7 @@ def _error_auc(doubt: FloatArray, mean: FloatArray, over: OverPrompts, part: str
     n_ties = int((~decided).sum())
     left_out = {**over.left_out, ENSEMBLE_TIE: n_ties} if n_ties else over.left_out
     within = OverPrompts(prompts, over.options, over.purpose, left_out)
-    return within.statistic(partial(auc, doubt[decided], mean[decided] < 0), f"auc of {part}")
+    return within.statistic(partial(aucs, doubt[decided], mean[decided] < 0), f"auc of {part}")
 
 
 def auc(
@@ -177,10 +177,19 @@ def auc(
         From 0 to 1; NaN without positive or without negative rows.
     """
     counted = np.ones(len(score)) if weights is None else np.asarray(weights, dtype=np.float64)
-    _, level = np.unique(score, return_inverse=True)
-    above = np.bincount(level, counted * positive)
-    below = np.bincount(level, counted * ~positive)
-    pairs = float(above.sum() * below.sum())
-    if not pairs:
-        return float("nan")
-    return float(above @ (np.cumsum(below) - below / 2)) / pairs
+    return float(aucs(score, positive, counted[None])[0])
+
+
+def aucs(score: FloatArray, positive: BoolArray, weights: FloatArray) -> FloatArray:
+    """(m,) `auc` under each of (m, n) weights."""
+    if not len(score):
+        return np.full(len(weights), np.nan)
+    order = np.argsort(score, kind="stable")
+    in_order = score[order]
+    levels = np.flatnonzero(np.append(True, in_order[1:] != in_order[:-1]))
+    counted, above = weights[:, order], positive[order]
+    first = np.add.reduceat(counted * above, levels, axis=1)
+    second = np.add.reduceat(counted * ~above, levels, axis=1)
+    with np.errstate(invalid="ignore"):
+        chance = (first * (np.cumsum(second, axis=1) - second / 2)).sum(axis=1)
+        return np.asarray(chance / (first.sum(axis=1) * second.sum(axis=1)))

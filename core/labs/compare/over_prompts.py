@@ -71,8 +71,8 @@ class OverPrompts:
         method = "Wilson over prompts, as no pair differs"
         return replace(found, low=-most, high=most, method=method)
 
-    def statistic(self, compute: Callable[[FloatArray], float], part: str) -> Estimate:
-        """Any statistic of the (n,) weights of the rows."""
+    def statistic(self, compute: Callable[[FloatArray], FloatArray], part: str) -> Estimate:
+        """Any statistic: (k, n) weights of the rows to its (k,) values."""
         return clustered_statistic(
             compute,
             self.prompts,
@@ -80,6 +80,7 @@ class OverPrompts:
             confidence=self.options.confidence,
             n_resamples=self.options.n_resamples,
             left_out=self.left_out,
+            vectorized=True,
         )
 
     def sign_flip(self, differences: FloatArray, part: str) -> TestResult:

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special
+from scipy import special
 
 from core.stats import FloatArray, cluster_codes
+
+_MAX_STEPS = 200
+_STEP_TOLERANCE = 1e-7  # the step after it is taken too, and squares what is left
 
 
 def confidences(margins: npt.ArrayLike) -> FloatArray:
@@ -46,12 +49,18 @@ def expected_calibration_error(
     """
     sure, right = np.asarray(confidence, np.float64), np.asarray(correct, np.float64)
     counted = np.ones_like(sure) if weights is None else np.asarray(weights, np.float64)
-    place, n_bins = bin_of(sure, edges)
-    total = float(counted.sum())
-    if not total:
-        return float("nan")
-    gaps = np.bincount(place, counted * (sure - right), minlength=n_bins)
-    return float(np.abs(gaps).sum()) / total
+    return float(calibration_errors(sure, right, edges, counted[None])[0])
+
+
+def calibration_errors(
+    confidence: FloatArray, correct: FloatArray, edges: npt.ArrayLike, weights: FloatArray
+) -> FloatArray:
+    """(m,) `expected_calibration_error` under each of (m, n) weights."""
+    place, n_bins = bin_of(confidence, edges)
+    gaps = np.zeros((len(confidence), n_bins))
+    gaps[np.arange(len(confidence)), place] = confidence - correct
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.abs(weights @ gaps).sum(axis=1) / weights.sum(axis=1))
 
 
 def bin_of(confidence: FloatArray, edges: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], int]:
@@ -102,22 +111,63 @@ def fit_temperature(margins: npt.ArrayLike, weights: npt.ArrayLike | None = None
     """
     values = np.asarray(margins, dtype=np.float64)
     counted = np.ones_like(values) if weights is None else np.asarray(weights, np.float64)
-    used = np.isfinite(values) & (values != 0) & (counted > 0)
-    values, counted = values[used], counted[used]
-    if not len(values):
-        return float("nan")
-    if (values > 0).all():
-        return 0.0
-    if float(counted @ values) <= 0:
-        return float("inf")
+    return float(fit_temperatures(values, counted[None])[0])
 
-    def slope(inverse: float) -> float:
-        return float(counted @ (values * special.expit(-inverse * values)))
 
-    upper = 1.0 / float(np.abs(values).max())
-    while slope(upper) > 0:
-        upper *= 2
-    return 1.0 / float(optimize.brentq(slope, 0.0, upper, xtol=1e-12 * upper, rtol=1e-10))
+def fit_temperatures(margins: FloatArray, weights: FloatArray) -> FloatArray:
+    """(m,) `fit_temperature` under each of (m, n) weights."""
+    used = np.isfinite(margins) & (margins != 0)
+    values, counted = margins[used], weights[:, used]
+    found = np.full(len(weights), np.nan)
+    there = counted.sum(axis=1) > 0
+    all_right = counted @ (values < 0) == 0
+    found[there] = np.inf
+    found[there & all_right] = 0.0
+    inside = there & ~all_right & (counted @ values > 0)
+    if inside.any():
+        # In units of the largest margin, so that no product overflows.
+        largest = float(np.abs(values).max())
+        scaled, rows = values / largest, counted[inside]
+        # All weightings together are a good place to start from for each.
+        start = _inverse_temperatures(scaled, rows.mean(axis=0, keepdims=True), 1.0)
+        found[inside] = largest / _inverse_temperatures(scaled, rows, float(start[0]))
+    return found
+
+
+def _inverse_temperatures(values: FloatArray, weights: FloatArray, start: float) -> FloatArray:
+    """(m,) where the likelihood's slope is zero: Newton's steps, kept between known signs."""
+    weighted = weights * values
+    below, above = np.zeros(len(weights)), np.full(len(weights), np.inf)
+    guess = np.full(len(weights), start)
+    moving = np.arange(len(weights))
+    for _ in range(_MAX_STEPS):
+        at = guess[moving]
+        slope, bend = _slopes(values, weighted[moving], at)
+        below[moving] = np.where(slope > 0, at, below[moving])
+        above[moving] = np.where(slope < 0, at, above[moving])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            step = at + slope / bend
+        arrived = np.abs(step - at) <= _STEP_TOLERANCE * at
+        # At most four times as far; where a step leaves the bracket, its middle.
+        bracketed = np.isfinite(above[moving])
+        furthest = np.where(bracketed, above[moving], 4 * at)
+        instead = np.where(bracketed, (below[moving] + furthest) / 2, furthest)
+        kept = arrived | ((step > below[moving]) & (step < furthest))
+        guess[moving] = np.where(kept, step, instead)
+        moving = moving[~arrived]
+        if not len(moving):
+            break
+    return guess
+
+
+def _slopes(
+    values: FloatArray, weighted: FloatArray, inverse: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """(m,) the likelihood's slope at each 1 / T, and how fast it falls."""
+    wrong = special.expit(-inverse[:, None] * values)
+    slope = np.einsum("mn,mn->m", weighted, wrong)
+    wrong *= 1 - wrong
+    return slope, np.einsum("mn,mn->m", weighted, values * wrong)
 
 
 def tempered(margins: FloatArray, temperature: float) -> FloatArray:

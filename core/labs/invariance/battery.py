@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from core.labs.invariance.battery_plan import KEY_COLUMNS, BatteryOptions, plan
+from core.labs.invariance.battery_plan import COMPARABLE, KEY_COLUMNS, BatteryOptions, plan
 from core.labs.invariance.battery_rewards import BatteryRewards
 from core.labs.invariance.battery_tables import dose_table, effect_table, flip_table, side_table
 from core.labs.invariance.rows import require_columns
@@ -27,15 +27,17 @@ class BatteryResult:
         effects: one row a perturbation and dose, in the order of the plan: `perturbation, title,
             group, target, dose, primary, n_planned, n_applied, n_pairs, change, low, high, n,
             n_prompts, in_spreads, absolute_change, p_value, p_adjusted, detectable, relevant,
-            verdict, as_it_should, flip_edited, flip_share, flip_low, flip_high, n_flip`. A change
-            is reward(edited) minus reward(unedited). `primary` marks the dose that stands for its
-            perturbation: the one most responses took, the largest where these tie. `detectable` is
-            that of a single test at the intervals' confidence, before correction.
+            verdict, as_it_should, flip_edited, flip_share, flip_low, flip_high, n_flip,
+            n_prompts_differ`. A change is reward(edited) minus reward(unedited). `primary` marks
+            the dose that stands for its perturbation: the one most responses took, the largest
+            where these tie. `detectable` is that of a single test at the intervals' confidence,
+            before correction.
         by_side: the change on each side: `perturbation, dose, side, n, n_prompts, change, low,
             high`.
         flips: one row a perturbation, dose and edited side (`chosen`, `rejected`, `both`): the
             share of pairs whose preference turns (half where it becomes a tie), and the accuracy
-            before and after, with the interval of their difference.
+            before and after, with the interval of their difference; `n_prompts_differ` pairs are
+            left out because their sides answer different prompts after the edit.
         doses: one row a perturbation with several doses: slope of the reward per unit of dose.
         applied: how many edits were made and why others were not: `perturbation, dose, side,
             reason` ("" for made), `n`.
@@ -67,14 +69,16 @@ def run(scored: pd.DataFrame, options: BatteryOptions | None = None) -> BatteryR
     of `effects`.
 
     Args:
-        scored: the plan with one model's rewards.
+        scored: the plan with one model's rewards. Without the column `comparable` every pair counts
+            as comparable after every edit.
         options: how effects are judged; the edits are those of the table.
 
     Raises:
         TableError: a column is missing, or there are no unedited pairs.
     """
     options = options or BatteryOptions()
-    require_columns(scored, (*KEY_COLUMNS, REWARD), "scored table")
+    needed = [name for name in KEY_COLUMNS if name != COMPARABLE]
+    require_columns(scored, (*needed, REWARD), "scored table")
     rewards = BatteryRewards.of(scored)
     spread = rewards.spread() if options.reward_spread is None else options.reward_spread
     relevant = max(options.relevance * spread, options.noise_floor)

@@ -1,7 +1,7 @@
 """What the perturbation battery wants scored: every pair as it is, and every edit of it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,11 +11,13 @@ from core.errors import ConversationError, TableError
 from core.labs.invariance.rows import require_columns
 from core.labs.pairs import PAIR_TEXT_COLUMNS, SIDE, SIDES
 from core.labs.plan import CONVERSATION, Plan
-from core.perturbations import Perturbation, get, perturbations
+from core.perturbations import Perturbation, PerturbationOutcome, get, perturbations
 from core.schema import Message, parse_conversation, with_response
 
 ORIGINAL = ""
 """The perturbation of a row that holds an unedited conversation."""
+
+COMPARABLE = "comparable"
 
 KEY_COLUMNS = (
     "pair_id",
@@ -29,9 +31,13 @@ KEY_COLUMNS = (
     "applied",
     "reason",
     "note",
+    COMPARABLE,
 )
 """Columns of the plan beside the conversation. A row whose edit did not apply says why in `reason`
-and repeats the unedited conversation, which costs nothing to score."""
+and repeats the unedited conversation, which costs nothing to score. `comparable` says whether the
+two sides of the pair still answer one and the same prompt after the edit: an edit of the whole
+conversation may find something to change on one side only, and then the pair's two rewards are no
+preference."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,7 @@ def plan(pairs: pd.DataFrame, options: BatteryOptions | None = None) -> Plan:
     if not options.sides or not set(options.sides) <= set(SIDES):
         raise TableError(f"The sides {options.sides} are not among {', '.join(SIDES)}.")
     edits = list(_edits(options))
+    apply = _remembering(options.seed)
     rows: list[tuple[object, ...]] = []
     left_out: Counter[str] = Counter()
     for pair in pairs[list(PAIR_TEXT_COLUMNS)].itertuples(index=False):
@@ -101,7 +108,9 @@ def plan(pairs: pd.DataFrame, options: BatteryOptions | None = None) -> Plan:
         except ConversationError as error:
             left_out[str(error)] += 1
             continue
-        rows += [(pair.pair_id, pair.prompt_id, *row) for row in _rows(sides, edits, options)]
+        rows += [
+            (pair.pair_id, pair.prompt_id, *row) for row in _rows(sides, edits, options, apply)
+        ]
     requests = pd.DataFrame(rows, columns=[*KEY_COLUMNS, CONVERSATION])
     missed = requests.loc[~requests["applied"].astype(bool) & (requests["perturbation"] != "")]
     left_out.update(
@@ -123,18 +132,40 @@ def _edits(options: BatteryOptions) -> Iterator[tuple[Perturbation, int]]:
             yield perturbation, dose
 
 
+_Apply = Callable[[Perturbation, int, list[Message]], PerturbationOutcome]
+
+
+def _remembering(seed: int) -> _Apply:
+    """Applies edits, each to equal conversations only once: pairs often share a response."""
+    known: dict[tuple[str, int, tuple[tuple[str, str], ...]], PerturbationOutcome] = {}
+
+    def apply(
+        perturbation: Perturbation, dose: int, conversation: list[Message]
+    ) -> PerturbationOutcome:
+        texts = tuple((message["role"], message["content"]) for message in conversation)
+        key = (perturbation.name, dose, texts)
+        if key not in known:
+            known[key] = perturbation.apply(conversation, seed, dose)
+        return known[key]
+
+    return apply
+
+
 def _rows(
     sides: Mapping[str, list[Message]],
     edits: list[tuple[Perturbation, int]],
     options: BatteryOptions,
+    apply: _Apply,
 ) -> Iterator[tuple[object, ...]]:
     """The rows of one pair, without its ids."""
     for side, conversation in sides.items():
-        yield side, ORIGINAL, "", "", "", 0, False, "", "", conversation
+        yield side, ORIGINAL, "", "", "", 0, False, "", "", True, conversation
     for perturbation, dose in edits:
         edited = options.sides if perturbation.target == "response" else SIDES
-        for side in edited:
-            outcome = perturbation.apply(sides[side], options.seed, dose)
+        outcomes = {side: apply(perturbation, dose, sides[side]) for side in edited}
+        prompts = [outcome.conversation[:-1] for outcome in outcomes.values()]
+        comparable = all(prompt == prompts[0] for prompt in prompts)
+        for side, outcome in outcomes.items():
             yield (
                 side,
                 perturbation.name,
@@ -145,6 +176,7 @@ def _rows(
                 outcome.applied,
                 outcome.reason,
                 outcome.note,
+                comparable,
                 outcome.conversation,
             )
 

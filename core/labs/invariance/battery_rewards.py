@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.errors import TableError
-from core.labs.invariance.battery_plan import ORIGINAL
+from core.labs.invariance.battery_plan import COMPARABLE, ORIGINAL
 from core.labs.invariance.rows import missing_rewards
 from core.labs.pairs import SIDE, SIDES
 from core.labs.plan import REWARD
@@ -31,6 +31,7 @@ class BatteryRewards:
             no reward.
         planned: (pairs, 2, items) whether the edit was tried.
         made: (pairs, 2, items) whether it applied.
+        comparable: (pairs, items) whether both sides still answer one prompt after the edit.
         applied: `perturbation, dose, side, reason, n`: how many were used ("") and why not.
         left_out: pairs without a margin, by reason.
     """
@@ -41,6 +42,7 @@ class BatteryRewards:
     edited: FloatArray
     planned: npt.NDArray[np.bool_]
     made: npt.NDArray[np.bool_]
+    comparable: npt.NDArray[np.bool_]
     applied: pd.DataFrame
     left_out: Mapping[str, int]
 
@@ -76,11 +78,14 @@ class BatteryRewards:
         made, planned = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
         planned[at] = True
         made[at] = edits["applied"].astype(bool)
+        comparable = np.ones((len(pairs), len(items)), dtype=bool)
+        if COMPARABLE in edits.columns:
+            comparable[at[0], at[2]] = edits[COMPARABLE].astype(bool)
         edited = np.full(shape, np.nan)
         edited[at] = np.where(made[at], _finite(edits), np.nan)
         unknown = np.isnan(original[at[:2]])
         return cls(
-            pairs, items, original, edited, planned, made,
+            pairs, items, original, edited, planned, made, comparable,
             _applied_table(edits, unknown), _pairs_left_out(unedited),
         )  # fmt: skip
 

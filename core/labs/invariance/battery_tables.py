@@ -78,7 +78,8 @@ def flip_table(rewards: BatteryRewards, options: BatteryOptions) -> pd.DataFrame
 
     A pair prefers the side with the higher reward by more than the noise floor. It counts 1 where
     it prefers the other side after the edit, half where it prefers none, and not at all where it
-    had no preference before.
+    had no preference before. A pair whose sides answer different prompts after the edit has no
+    preference to speak of: it is left out and counted in `n_prompts_differ`.
     """
     before = rewards.margins()
     parts = []
@@ -94,11 +95,13 @@ def flip_table(rewards: BatteryRewards, options: BatteryOptions) -> pd.DataFrame
             edited=edited,
             **_columns(shares, "share"),
             n_without_preference=(np.isfinite(after) & np.isnan(turned)).sum(axis=0),
+            n_prompts_differ=_n_prompts_differ(rewards, edited),
             accuracy_before=_column_means(np.where(both_known, credit_before, np.nan)),
             accuracy_after=_column_means(np.where(both_known, credit_after, np.nan)),
             **_columns(accuracy, "accuracy_change", prefix="accuracy_"),
         )
-        parts.append(part.loc[pd.Series(np.isfinite(after).any(axis=0))])
+        told = np.isfinite(after).any(axis=0) | (part["n_prompts_differ"].to_numpy() > 0)
+        parts.append(part.loc[told])
     return pd.concat(parts, ignore_index=True)
 
 
@@ -242,22 +245,24 @@ def _shown_flips(items: pd.DataFrame, flips: pd.DataFrame) -> pd.DataFrame:
         columns={"edited": "flip_edited", "share": "flip_share", "n": "n_flip"}
         | {"low": "flip_low", "high": "flip_high"}
     )
-    candidates = items[[*key, "group"]].merge(named.loc[named["n_flip"] > 0], on=key, how="left")
+    told = (named["n_flip"] > 0) | (named["n_prompts_differ"] > 0)
+    candidates = items[[*key, "group"]].merge(named.loc[told], on=key, how="left")
     order = [
         _SHOWN_FLIP[_group(group)].index(edited) if isinstance(edited, str) else 0
         for group, edited in zip(candidates["group"], candidates["flip_edited"], strict=True)
     ]
     first = candidates.assign(order=order).sort_values("order", kind="stable")
     first = first.drop_duplicates(key).sort_index().reset_index(drop=True)
-    shown = first[["flip_edited", "flip_share", "flip_low", "flip_high", "n_flip"]]
-    return shown.fillna({"flip_edited": "", "n_flip": 0}).astype({"n_flip": int})
+    counts = {"n_flip": 0, "n_prompts_differ": 0}
+    shown = first[["flip_edited", "flip_share", "flip_low", "flip_high", *counts]]
+    return shown.fillna({"flip_edited": "", **counts}).astype(dict.fromkeys(counts, int))
 
 
 def _margins_after(rewards: BatteryRewards, edited: str) -> FloatArray:
     """(pairs, items) margin with one side or both edited; NaN where that was not planned.
 
     With both sides an edit that applied to one of them only leaves the other as it is. An edit of
-    the prompt always is an edit of both.
+    the prompt always is an edit of both, and tells nothing where the prompts differ after it.
     """
     original = rewards.original[:, :, None]
     of_response = (rewards.items["target"] == "response").to_numpy()
@@ -266,8 +271,20 @@ def _margins_after(rewards: BatteryRewards, edited: str) -> FloatArray:
         after = np.where(np.arange(2)[None, :, None] == side, rewards.edited, original)
         return np.asarray(np.where(of_response, after[:, 0] - after[:, 1], np.nan))
     after = np.where(rewards.made, rewards.edited, original)
-    possible = rewards.planned.all(axis=1) & rewards.made.any(axis=1)
+    possible = _edited_together(rewards) & rewards.comparable
     return np.asarray(np.where(possible, after[:, 0] - after[:, 1], np.nan))
+
+
+def _edited_together(rewards: BatteryRewards) -> npt.NDArray[np.bool_]:
+    """(pairs, items) whether both sides were tried and the edit applied to at least one."""
+    return np.asarray(rewards.planned.all(axis=1) & rewards.made.any(axis=1))
+
+
+def _n_prompts_differ(rewards: BatteryRewards, edited: str) -> npt.NDArray[np.int64]:
+    """(items,) pairs left out because their sides answer different prompts after the edit."""
+    if edited != BOTH:
+        return np.zeros(len(rewards.items), dtype=np.int64)
+    return np.asarray((_edited_together(rewards) & ~rewards.comparable).sum(axis=0))
 
 
 def _turned(before: FloatArray, after: FloatArray, noise_floor: float) -> FloatArray:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -23,7 +24,7 @@ from core.labs.invariance.tables import AttributeFinding
 from core.labs.pairs import SIDES
 from core.schema import content_id
 from pages.common.background import tasks
-from pages.common.invariance.results import keep, score_pairs
+from pages.common.invariance.results import forget, keep, score_pairs
 from pages.common.invariance.setup import NAME, Setup, number_of_pairs, one_model
 from pages.common.invariance.words import (
     interval_text,
@@ -70,12 +71,13 @@ def attributes_view(setup: Setup) -> None:
             3,
             key=f"{NAME}-bins",
             persist_state="session",
-            help="At most; equal values are never parted, so there may be fewer. More bins see finer "
-            "differences and have fewer responses each.",
+            help="At most; equal values are never parted, so there may be fewer. More bins see "
+            "finer differences and have fewer responses each.",
         )
     chosen = setup.wide(n_pairs)
     scored = score_pairs(setup, chosen)
     if scored is None:
+        forget(setup, "scans", "attributes")
         st.caption(WHAT_IT_DOES)
         return
     every = all_attributes(words or "")
@@ -87,7 +89,7 @@ def attributes_view(setup: Setup) -> None:
     )
     if not is_there(outcome, "Testing every attribute …"):
         return
-    scans: Mapping[str, ScanResult] = keep("scans", content_id(list(setup.models)), outcome.value)
+    scans: Mapping[str, ScanResult] = keep("scans", setup.source_key, outcome.value)
     model = one_model(setup.models)
     attribute = _scan_table(scans[model], model, every)
     _closely(setup, scored, model, attribute, key)
@@ -143,12 +145,13 @@ def _scan_table(found: ScanResult, model: str, every: list[Attribute]) -> Attrib
         labels={"title": "attribute", "attribute": "what is counted"},
         on_select="rerun",
         selection_mode="single-row",
+        height="content",
     )
     untested = table.loc[table["p_value"].isna() & (table["kind"] == "unconditional"), "title"]
     if len(untested):
         st.caption(
-            ":material/info: Not tested, fewer than two bins with enough responses: "
-            f"{plain(', '.join(untested))}."
+            ":material/info: Not tested, fewer than two bins of "
+            f"{found.options.fewest_members} responses or more: {plain(', '.join(untested))}."
         )
     at = selected_row(event, len(shown))
     name = str(shown.index[at if at is not None else 0])
@@ -193,9 +196,7 @@ def _closely(
     )
     if not is_there(outcome, "Comparing the bins …"):
         return
-    found: Mapping[str, AttributeFinding] = keep(
-        "attributes", content_id(list(setup.models)), outcome.value
-    )
+    found: Mapping[str, AttributeFinding] = keep("attributes", setup.source_key, outcome.value)
     _bins(found[model])
     _line(found[model])
 
@@ -221,13 +222,12 @@ def attribute_finding(
     """
     values = response_values(scored, [attribute])[attribute.name].to_numpy()
     labels, _ = bin_labels(values, n_bins)
-    options = mmd.MmdOptions(conditional=conditional, seed=seed)
+    options = mmd.MmdOptions(
+        conditional=conditional, fewest_members=ScanOptions.fewest_members, seed=seed
+    )
     found = mmd.run(scored, labels, options)
     if width != 1.0 and found.bandwidth.value > 0:
-        wider = mmd.MmdOptions(
-            conditional=conditional, bandwidth=width * found.bandwidth.value, seed=seed
-        )
-        found = mmd.run(scored, labels, wider)
+        found = mmd.run(scored, labels, replace(options, bandwidth=width * found.bandwidth.value))
     return AttributeFinding(
         attribute.title,
         found,

@@ -1,6 +1,8 @@
 """Tab: edits of which it is known what they should do, and what they did."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -29,6 +31,14 @@ MARKS = {
     "bad": (":material/cancel:", "red"),
     "open": (":material/help:", "gray"),
 }
+WRONG_RIGHT = {
+    "nothing": ("moved", "did not move"),
+    "lower": ("did not drop", "dropped"),
+    "raise": ("did not rise", "rose"),
+    "shortcut": ("were rewarded", "were not rewarded"),
+}
+"""What is said of the edits of a group that did not, and that did, as they should."""
+
 EFFECT_COLUMNS = [
     "group_title", "title", "dose", "verdict", "change", "low", "high", "in_spreads", "p_adjusted",
     "detectable", "n", "n_prompts", "n_applied", "flip_edited", "flip_share", "n_flip",
@@ -71,7 +81,7 @@ def _headline(model: str, result: BatteryResult) -> None:
         + (f"; of {n_unknown} these pairs cannot say." if n_unknown else ".")
     )
     rows = groups.to_dict("records")
-    for column, row in zip(st.columns(len(GROUP_TITLES), gap="medium"), rows, strict=False):
+    for column, row in zip(st.columns(len(rows), gap="medium"), rows, strict=True):
         with column:
             kind = "bad" if row["n_not"] else "good" if row["n_as_it_should"] else "open"
             icon, colour = MARKS[kind]
@@ -82,10 +92,13 @@ def _headline(model: str, result: BatteryResult) -> None:
                     st.caption(f"{plain(str(row['offenders']))}.")
 
 
-def _group_words(row: "dict[str, object] | pd.Series[object]") -> str:
-    parts = [f"{row['n_not']} of {row['n_edits']} not as they should"]
+def _group_words(row: Mapping[Any, Any]) -> str:
+    bad, good = WRONG_RIGHT[str(row["group"])]
+    parts = [f"{row['n_not']} of {row['n_edits']} {bad}"]
+    if row["n_as_it_should"]:
+        parts.append(f"{row['n_as_it_should']} {good}")
     if row["n_cannot_say"]:
-        parts.append(f"{row['n_cannot_say']} cannot be said")
+        parts.append(f"of {row['n_cannot_say']} these pairs cannot say")
     if row["n_not_applied"]:
         parts.append(f"{row['n_not_applied']} fitted no response")
     return ", ".join(parts)

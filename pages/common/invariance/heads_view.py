@@ -25,7 +25,7 @@ from pages.common.invariance.heads import (
     real_features,
     train_path,
 )
-from pages.common.invariance.results import keep
+from pages.common.invariance.results import forget, keep
 from pages.common.invariance.setup import NAME, Setup, number_of_pairs, one_of
 from pages.common.invariance.states import read_states
 from pages.common.invariance.words import left_out_note, named_table, p_text
@@ -100,6 +100,7 @@ def _on_real(setup: Setup, chosen: ChosenPairs, model: str, choices: HeadChoices
         )  # fmt: skip
     found = read_states("real", model, conversations_of(chosen.pairs))
     if found is None:
+        forget(setup, "heads")
         st.caption(WHAT_IT_DOES)
         return
     attribute = every[str(name)]
@@ -118,7 +119,7 @@ def _on_real(setup: Setup, chosen: ChosenPairs, model: str, choices: HeadChoices
     if not is_there(outcome, "Training heads …"):
         return
     result: FrontierResult = outcome.value
-    keep("heads", content_id(list(setup.models)), {model: result})
+    keep("heads", setup.source_key, {model: result})
     _frontier(result, choices, attribute.title)
 
 
@@ -128,6 +129,7 @@ def _on_planted(setup: Setup, chosen: ChosenPairs, model: str, choices: HeadChoi
     conversations = [*conversations_of(planted), *conversations_of(chosen.pairs)]
     found = read_states("planted", model, conversations)
     if found is None:
+        forget(setup, "biased-heads")
         st.caption(
             f"{WHAT_IT_DOES} Here “{plain(get(bias.edit).title)}” is put into "
             f"{bias.p_chosen:.0%} of the chosen and {bias.p_rejected:.0%} of the rejected "
@@ -143,7 +145,7 @@ def _on_planted(setup: Setup, chosen: ChosenPairs, model: str, choices: HeadChoi
     if not is_there(outcome, "Training heads …"):
         return
     result: FrontierResult = outcome.value
-    keep("biased-heads", content_id(list(setup.models)), {model: result})
+    keep("biased-heads", setup.source_key, {model: result})
     flags = planted[["chosen_biased", "rejected_biased"]].to_numpy(dtype=bool).ravel()
     paid = paid_for_edit(result, found.states[half:][flags], found.states[:half][flags])
     _frontier(result, choices, get(bias.edit).title, paid)

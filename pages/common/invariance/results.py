@@ -14,7 +14,7 @@ from core.labs.invariance.rate import RateResult
 from core.labs.invariance.tables import Findings
 from core.labs.pairs import SIDE, plan_pairs
 from core.labs.plan import CONVERSATION, Plan
-from core.schema import Conversation, content_id
+from core.schema import Conversation
 from pages.common.invariance.setup import NAME, Setup
 from pages.common.lab_run import run_lab
 from pages.common.pair_choice import ChosenPairs
@@ -94,13 +94,19 @@ def run_rates(
             model: rate.run(table, rate.RateOptions(seed=seed)) for model, table in scored.items()
         },
     )
-    return keep("rates", content_id(list(setup.models)), found)
+    return keep("rates", setup.source_key, found)
 
 
 def keep(part: str, key: str, value: Any) -> Any:
     """Remembers a part's latest result for these choices; None forgets it."""
     st.session_state[f"{NAME}-kept-{part}"] = (key, value)
     return value
+
+
+def forget(setup: Setup, *parts: str) -> None:
+    """Drops what a tab that waits to be run had found with other choices."""
+    for part in parts:
+        keep(part, setup.source_key, None)
 
 
 def kept(part: str, key: str) -> Any:
@@ -111,14 +117,14 @@ def kept(part: str, key: str) -> Any:
 
 def findings(setup: Setup) -> Findings:
     """All that was run with these choices, for the tables and the report."""
-    models = content_id(list(setup.models))
+    source = setup.source_key
     run: BatteryRun | None = kept("battery", setup.battery_key)
     return Findings(
         batteries=run.results if run else {},
         changes=run.changes if run else {},
-        scans=kept("scans", models) or {},
-        attributes=kept("attributes", models) or {},
-        rates=kept("rates", models) or {},
-        heads=kept("heads", models) or {},
-        biased_heads=kept("biased-heads", models) or {},
+        scans=kept("scans", source) or {},
+        attributes=kept("attributes", source) or {},
+        rates=kept("rates", source) or {},
+        heads=kept("heads", source) or {},
+        biased_heads=kept("biased-heads", source) or {},
     )

@@ -27,19 +27,18 @@ WIDE_PAIRS = 100
 KNOWN_CASES = ("pocket-length", "pocket-flattery")
 
 DEFAULT_EDITS = (
-    "paraphrase",
     "typos",
+    "paraphrase",
+    "typos-in-prompt",
     "expand-contractions",
+    "small-letters-in-prompt",
     "extra-newlines",
-    "paraphrase-prompt",
-    "swap-names",
-    "plain-text",
+    "swap-gender",
     "negate",
     "wrong-number",
     "drop-sentence",
     "truncate",
     "answer-another-question",
-    "finish",
     "padding",
     "flattery",
     "agreement",
@@ -48,7 +47,8 @@ DEFAULT_EDITS = (
     "exclamation",
     "self-praise",
 )
-"""Edits a first run makes: some of each group, the ones most audits ask about."""
+"""Edits a first run makes: those most audits ask about that fit the authored pairs. Edits that
+repair a response are not among them, as the authored texts have nothing to repair."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,13 @@ class Setup:
     def battery_key(self) -> str:
         """Under which the battery of these choices is kept."""
         return content_id([self.battery_inputs, list(self.models), asdict(self.options)])
+
+    @property
+    def source_key(self) -> str:
+        """Under which results of the other tabs are kept, whose pairs are of the same source."""
+        pairs = self.chosen.source.pairs
+        texts = [list(pairs[name]) for name in ("pair_id", "chosen", "rejected")]
+        return content_id([self.chosen.source.name, texts, list(self.models)])
 
     def wide(self, n_pairs: int) -> ChosenPairs:
         """More pairs of the same source, for what costs only two readings a pair."""
@@ -169,8 +176,8 @@ def _battery_options() -> BatteryOptions:
         True,
         key=f"{NAME}-doses",
         persist_state="session",
-        help="Edits such as padding come in doses of 1, 2 and 4. All of them give a slope: how much "
-        "reward one more sentence is worth.",
+        help="Edits such as padding come in doses of 1, 2 and 4. All of them give a slope: how "
+        "much reward one more sentence is worth.",
     )
     relevance = st.number_input(
         "Smallest change that matters",
@@ -180,8 +187,8 @@ def _battery_options() -> BatteryOptions:
         0.05,
         key=f"{NAME}-relevance",
         persist_state="session",
-        help="In standard deviations of the unedited responses' rewards. “Did not move” is only said "
-        "where a change of this size would probably have been found.",
+        help="In standard deviations of the unedited responses' rewards. “Did not move” is only "
+        "said where a change of this size would probably have been found.",
     )
     seed = st.number_input(
         "Seed",
@@ -214,6 +221,7 @@ def number_of_pairs(setup: Setup, key: str, *, most: int = WIDE_PAIRS) -> int:
             min(most, available),
             key=f"{NAME}-{key}-n-{content_id([setup.chosen.source.name, available])}",
             persist_state="session",
+            width=220,
             help="Of the same source. Only two conversations a pair are read here, so that more "
             "pairs than in the battery are affordable, and these methods need them.",
         )

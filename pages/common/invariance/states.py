@@ -10,11 +10,17 @@ import streamlit as st
 from core.engine.hidden_states import StatesRun, StateStore
 from core.engine.plans import PlanCost, plan_cost
 from core.schema import Conversation, content_id
-from pages.common.background import POLL_S, tasks
+from pages.common.background import POLL_S, look_again, tasks
 from pages.common.invariance.setup import NAME
 from pages.common.lab_run import is_there
 from pages.common.markup import plain
-from pages.common.service import model_titles, reading_speed, reference_rewards, reward_service
+from pages.common.service import (
+    model_titles,
+    reading_speed,
+    reference_rewards,
+    reward_service,
+    speed_is_coming,
+)
 
 
 @st.cache_resource(show_spinner=False)
@@ -92,6 +98,8 @@ def _offer(
         )
         if is_there(cost, "Counting what it takes …"):
             st.caption(_cost_words(model, n_distinct, cost.value))
+            if speed_is_coming(model):
+                look_again()
 
 
 def _cost_words(model: str, n_distinct: int, cost: PlanCost) -> str:

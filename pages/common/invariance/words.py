@@ -106,18 +106,22 @@ def named_table(
 ) -> Any:
     """A table whose columns carry their meaning; returns what `st.dataframe` does."""
     config = {}
+    shown = table.copy(deep=False)
     for name in table.columns:
         label, meaning = COLUMNS.get(str(name), (str(name).replace("_", " "), None))
         label = (labels or {}).get(str(name), label)
         if name in PERCENT:
-            config[name] = st.column_config.NumberColumn(label, help=meaning, format="percent")
+            shown[name] = 100 * table[name].astype(float)
+            config[name] = st.column_config.NumberColumn(label, help=meaning, format="%.0f%%")
+        elif name == "coefficient":
+            config[name] = st.column_config.NumberColumn(label, help=meaning, format="%g")
         elif pd.api.types.is_float_dtype(table[name]):
             config[name] = st.column_config.NumberColumn(label, help=meaning, format="%.3f")
         else:
             config[name] = st.column_config.Column(label, help=meaning)
     if len(table) <= FEW_ROWS:
         options.pop("height", None)  # empty rows would look like missing ones
-    return st.dataframe(table, hide_index=True, column_config=config, key=key, **options)
+    return st.dataframe(shown, hide_index=True, column_config=config, key=key, **options)
 
 
 def selected_row(event: Any, n_rows: int) -> int | None:

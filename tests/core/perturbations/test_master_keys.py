@@ -32,3 +32,9 @@ def test_the_panel_has_every_key_after_the_same_prompt() -> None:
     assert {":", "Thought process:", "Solution", "Let's solve this step by step."} <= {
         key.text for key, _ in panel
     }
+
+
+def test_the_papers_keys_are_told_from_ours() -> None:
+    reported = [key.text for key in MASTER_KEYS if key.reported]
+    assert reported == [":", "Thought process:", "Solution", "Let's solve this step by step."]
+    assert len(MASTER_KEYS) - len(reported) == 9

@@ -191,3 +191,30 @@ def test_smallest_detectable_effect_of_an_unknown_error_is_unknown() -> None:
         smallest_detectable_effect(-1.0)
     with pytest.raises(ValueError, match="Out of range"):
         smallest_detectable_effect(1.0, power=1.0)
+
+
+@pytest.mark.parametrize("n_clusters", [2, 7, 60])
+def test_a_vectorized_statistic_gives_the_same_interval_from_the_same_draws(
+    n_clusters: int,
+) -> None:
+    rng = np.random.default_rng(n_clusters)
+    values = rng.normal(size=90)
+    prompts = [int(number) for number in rng.integers(n_clusters, size=90)]
+    common = {"confidence": 0.9, "n_resamples": 3_001}  # not a multiple of the batch
+
+    def one(weights):
+        return float(weights @ values / weights.sum()) if weights[0] else float("nan")
+
+    def many(weights):
+        return np.where(weights[:, 0] > 0, weights @ values / weights.sum(axis=1), np.nan)
+
+    found = [
+        clustered_statistic(
+            statistic, prompts, rng=np.random.default_rng(5), vectorized=vectorized, **common
+        )
+        for statistic, vectorized in ((one, False), (many, True))
+    ]
+    assert found[0].method == found[1].method
+    assert "of them without a value" in found[0].method
+    for name in ("value", "low", "high"):
+        assert getattr(found[0], name) == pytest.approx(getattr(found[1], name), abs=1e-12)

@@ -15,7 +15,7 @@ from core.schema import make_conversation
 from core.training.classifier import TrainableClassifier
 from core.training.cli import train_app
 from core.training.groups import template_encoder
-from core.training.recipe import read_recipe, write_recipe
+from core.training.recipe import OBJECTIVES, read_recipe, write_recipe
 from core.training.run import (
     Destination,
     base_encoder,
@@ -112,8 +112,8 @@ def test_the_command_trains_by_a_recipe_file(recipe, data, tmp_path):
 
 def test_the_command_explains_a_recipe_that_is_not_there():
     result = CliRunner().invoke(train_app, ["reward-model", "--recipe", "no-such"])
-    assert result.exit_code == 1
-    assert "no-such" in result.output
+    assert result.exit_code == 2
+    assert "There is no recipe 'no-such'. There are: pocket," in result.stderr
     assert "Traceback" not in result.output
 
 
@@ -292,7 +292,34 @@ def test_a_planted_bias_has_its_shares_in_both_parts_of_the_data(recipe, data):
         (["--output", "{out}", "--base", "{base}", "--data", "gone.csv"], "there is no such file"),
         (
             ["--output", "{out}", "--base", "{base}", "--objective", "odin", "--attribute", "wrd"],
-            "no attribute named 'wrd'",
+            "There is no attribute named 'wrd'. Did you mean words?",
+        ),
+        (
+            [
+                "--output",
+                "{out}",
+                "--base",
+                "{base}",
+                "--objective",
+                "odin",
+                "--attribute",
+                "lenght",
+            ],
+            "Did you mean length?",
+        ),
+        (
+            ["--output", "{out}", "--base", "{base}", "--lambda", "-1"],
+            "Invalid value for '--lambda'",
+        ),
+        (
+            ["--output", "{out}", "--base", "{base}", "--lambda", "inf"],
+            "coefficient must be finite",
+        ),
+        (["--output", "{out}", "--base", "{base}", "--seed", "-1"], "Invalid value for '--seed'"),
+        (["--output", "{file}", "--base", "{base}"], "this is a file. Name a folder."),
+        (
+            ["--output", "{out}", "--base", "{base}", "--data", "{file}"],
+            "question.csv: its columns fit no known shape. Columns found: question, good, bad.",
         ),
         (["--output", "{out}", "--base", "{base}", "--device", "abacus"], "is no device"),
     ],
@@ -300,11 +327,53 @@ def test_a_planted_bias_has_its_shares_in_both_parts_of_the_data(recipe, data):
 def test_the_command_explains_what_it_cannot_use(arguments, words, tmp_path, tiny_base, data):
     if "--data" not in arguments:
         arguments = [*arguments, "--data", str(data)]
-    filled = [a.format(out=tmp_path / "out", base=tiny_base) for a in arguments]
+    file = tmp_path / "question.csv"
+    file.write_text("question,good,bad\nWhy?,So.,No.\n", encoding="utf-8")
+    filled = [a.format(out=tmp_path / "out", base=tiny_base, file=file) for a in arguments]
     result = train_command(*filled)
-    assert result.exit_code == 1
-    assert words in " ".join(result.output.split())
+    assert result.exit_code == 2
+    assert words in " ".join(result.stderr.split())
+    assert result.stdout == ""  # no bars of a run that never began
+    assert not (tmp_path / "out").exists()
     assert "Traceback" not in result.output
+
+
+def test_the_command_says_which_options_its_objective_does_not_read(pairs, tmp_path, tiny_base):
+    result = train_command(
+        "--data", pairs, "--base", tiny_base, "--output", tmp_path / "out", "--epochs", "1",
+        "--max-length", "200", "--lambda", "2", "--bins", "4",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "Note: --lambda has no effect with objective bradley-terry" in result.stderr
+    assert "Note: --bins has no effect with objective bradley-terry" in result.stderr
+    assert "--attribute" not in result.stderr
+
+
+def test_too_few_prompts_for_validation_are_told_and_not_shown_as_nan(tmp_path, tiny_base):
+    file = tmp_path / "two.csv"
+    file.write_text(
+        "prompt,chosen,rejected\nWhy?,Because it is.,No.\nHow?,Like this.,Eh.\n", encoding="utf-8"
+    )
+    result = train_command(
+        "--data", file, "--base", tiny_base, "--output", tmp_path / "out", "--epochs", "1"
+    )
+    assert result.exit_code == 0, result.output
+    assert "too few prompts to set some aside for validation" in " ".join(result.output.split())
+    assert "nan" not in result.output
+
+
+def test_the_help_names_every_objective_and_recipe_option():
+    # Lines break after a hyphen too.
+    text = " ".join(train_command("--help").stdout.split()).replace("- ", "-")
+    for word in (*OBJECTIVES, "--recipe", "--data", "--attribute", "--lambda", "--checkpoints"):
+        assert word in text
+    assert "Exit status: 0 trained, 2 the command or its input is unusable" in text
+
+
+def test_the_evaluate_command_explains_a_model_that_is_not_there(data):
+    result = CliRunner().invoke(train_app, ["evaluate", "nosuch", "--data", str(data)])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: There is no model 'nosuch'.")
 
 
 def test_the_evaluate_command_prints_the_held_out_table(data, monkeypatch):

@@ -27,7 +27,13 @@ from core.labs.compare.calibration import (
     calibration_error,
 )
 from core.labs.compare.over_prompts import OverPrompts
-from core.labs.compare.probabilities import confidences, correctness, cross_fitted, tempered
+from core.labs.compare.probabilities import (
+    confidences,
+    correctness,
+    cross_fitted,
+    fit_temperatures,
+    tempered,
+)
 from tests.core.labs.compare.tables import long_table, random_table
 
 FAST = CompareOptions(n_resamples=300)
@@ -230,3 +236,41 @@ def test_a_model_that_scored_nothing_is_reported():
     row = measures(found, "a", AS_GIVEN).loc[BRIER]
     assert row["n"] == 0
     assert row["left_out"] == "failed: 2"
+
+
+def by_search(margins, weights):
+    """The temperature that maximises the likelihood, by golden section over its logarithm."""
+    used = np.isfinite(margins)
+
+    def loss(log_inverse):
+        return float(weights[used] @ np.logaddexp(0, -np.exp(log_inverse) * margins[used]))
+
+    found = optimize.minimize_scalar(
+        loss, bounds=(-12, 12), method="bounded", options={"xatol": 1e-9}
+    )
+    return float(np.exp(-found.x))
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e8])
+def test_temperatures_of_many_weightings_at_once_are_those_of_a_search(scale):
+    rng = np.random.default_rng(3)
+    margins = np.append(rng.normal(0.7, 1.0, 60), [np.inf, 0.0])
+    weights = rng.integers(0, 4, (50, len(margins))).astype(float)
+    found = fit_temperatures(margins * scale, weights)
+    expected = [by_search(margins, row) for row in weights]
+    assert found / scale == pytest.approx(expected, rel=1e-5)
+    alone = [fit_temperature(margins * scale, row) for row in weights]
+    assert found == pytest.approx(alone, rel=1e-9)
+
+
+def test_weightings_without_a_finite_temperature_keep_their_limits_among_others():
+    margins = np.array([2.0, 1.0, -1.0, 0.0])
+    weights = np.array(
+        [[1, 1, 0, 5], [0, 0, 2, 0], [0, 0, 0, 3], [1, 1, 1, 0], [0, 1, 1, 0]], float
+    )
+    found = fit_temperatures(margins, weights)
+    assert found[0] == 0.0
+    assert found[1] == np.inf
+    assert np.isnan(found[2])
+    assert 0 < found[3] < np.inf
+    assert found[4] == np.inf  # a mean margin of zero is not positive

@@ -304,3 +304,69 @@ def test_the_same_result_from_a_table_that_went_through_a_file(tmp_path) -> None
     here = battery.run(table, OPTIONS)
     pd.testing.assert_frame_equal(again.effects, here.effects, check_dtype=False)
     assert here.applied["n"].sum() == again.applied["n"].sum()
+
+
+def rename_in_helpless(request: EditRequest) -> Edited:
+    """Edits every turn, but only where the response says cannot."""
+    if "cannot" not in request.conversation[-1]:
+        raise NotApplicable("It does not say cannot.")
+    return Edited(request.text.replace("I", "We"), "renamed")
+
+
+@pytest.fixture
+def half_edits():
+    register(
+        Perturbation("rename", "Rename", "nothing", "Renames.", "conversation", rename_in_helpless)
+    )
+    yield
+    unregister("rename")
+
+
+def test_pairs_whose_prompts_differ_after_the_edit_have_no_preference_and_are_counted(half_edits):
+    pairs = made_pairs(6)
+    # In the last two pairs both sides say cannot: their prompts change alike.
+    pairs.loc[4:, "chosen"] = "I cannot say more about it."
+    options = BatteryOptions(("rename",), n_resamples=200)
+    planned = battery.plan(pairs, options)
+    edits = planned.requests[planned.requests["perturbation"] == "rename"]
+    by_pair = edits.groupby("pair_id")["comparable"].agg(["min", "max"])
+    assert (by_pair["min"] == by_pair["max"]).all()
+    assert by_pair["min"].tolist() == [False] * 4 + [True] * 2
+
+    def prefers_shouting(conversation) -> float:
+        return float(len(conversation[-1]["content"])) - 500 * ("We" in conversation[-2]["content"])
+
+    result = battery.run(scored(planned, prefers_shouting), options)
+    flips = result.flips.set_index("edited").loc["both"]
+    assert (flips["n"], flips["n_prompts_differ"]) == (2, 4)
+    assert flips["share"] == 0
+    row = effect(result, "rename", 1)
+    assert (row["n_flip"], row["n_prompts_differ"]) == (2, 4)
+    # The change of each response against itself is about all that were edited.
+    assert row["n"] == 8
+
+
+def test_where_all_prompts_differ_the_count_is_all_that_is_told(half_edits):
+    options = BatteryOptions(("rename",), n_resamples=200)
+    result = battery.run(scored(battery.plan(made_pairs(3), options), length), options)
+    row = effect(result, "rename", 1)
+    assert (row["n_flip"], row["n_prompts_differ"]) == (0, 3)
+    assert np.isnan(row["flip_share"])
+
+
+def test_an_edit_is_made_once_for_equal_conversations() -> None:
+    calls = []
+
+    def counted(request: EditRequest) -> Edited:
+        calls.append(request.text)
+        return Edited(request.text + " more", "one word")
+
+    register(Perturbation("counted", "Counted", "shortcut", "Counts.", "response", counted))
+    try:
+        pairs = made_pairs(2)
+        pairs[["prompt", "chosen"]] = pairs[["prompt", "chosen"]].iloc[[0, 0]].to_numpy()
+        plan = battery.plan(pairs, BatteryOptions(("counted",)))
+    finally:
+        unregister("counted")
+    assert len(calls) == 3
+    assert plan.requests["applied"].sum() == 4
