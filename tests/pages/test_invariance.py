@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core.engine.service import RewardService
 from core.labs.attributes import attributes
 from core.labs.invariance import battery
+from core.labs.invariance.tables import Findings, to_tables
 from core.models.card import RewardModelCard
 from core.models.function import FunctionRewardModel
 from core.models.loading import load_card_model
@@ -289,6 +290,18 @@ def test_a_word_counter_depends_on_length_and_says_how_much(lab: AppTest):
     found = kept(lab, "attributes")["words"]
     assert found.dependence.slope.value == pytest.approx(1.0, abs=0.001)
     assert "Slope +1.000" in captions(lab)
+
+
+def test_length_that_an_edit_puts_in_is_found(lab: AppTest):
+    opened(lab, ATTRIBUTES)
+    lab.session_state[choice_key("reading", ("written", "planted"))] = "planted"
+    settled(lab.run())
+    ran(lab, "planted")
+    planted = kept(lab, "planted")
+    assert "attribute_planted" in to_tables(Findings(planted=planted))
+    table = planted["words"].table.set_index(["kind", "attribute"])
+    assert table.loc[("unconditional", "words"), "p_adjusted"] < 0.01
+    assert "moves when these are put in: Words" in marked(lab)
 
 
 def test_concept_words_are_one_more_attribute(lab: AppTest):

@@ -94,10 +94,23 @@ def scan(
     options = options or ScanOptions()
     values = response_values(scored, attributes)
     rows = [
-        _row(scored, each, values[each.name].to_numpy(), kind, options)
+        attribute_row(scored, each, values[each.name].to_numpy(), kind, options)
         for kind in KINDS
         for each in attributes
     ]
+    return corrected(rows, values, options)
+
+
+def corrected(
+    rows: Sequence[Mapping[str, object]], values: pd.DataFrame, options: ScanOptions
+) -> ScanResult:
+    """Rows of single tests, corrected over the attributes of each kind.
+
+    Args:
+        rows: as `attribute_row` gives them.
+        values: of the attributes, with what could not be read off.
+        options: the level.
+    """
     table = pd.DataFrame(rows)
     if len(table):
         table["p_adjusted"] = table.groupby("kind", sort=False)["p_value"].transform(
@@ -108,13 +121,22 @@ def scan(
     return ScanResult(options, table, extraction_problems(values))
 
 
-def _row(
+def attribute_row(
     scored: pd.DataFrame,
     each: Attribute,
     values: npt.NDArray[np.float64],
     kind: str,
     options: ScanOptions,
 ) -> dict[str, object]:
+    """The test of one attribute.
+
+    Args:
+        scored: pairs with one model's rewards; labels change places within its `prompt_id`.
+        each: the attribute.
+        values: (n,) of it.
+        kind: a name in `KINDS`.
+        options: how it is tested.
+    """
     labels, notes = bin_labels(values, options.n_bins)
     found = mmd.run(
         scored,

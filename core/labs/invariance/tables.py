@@ -56,6 +56,7 @@ class Findings:
         batteries: rewards under edits.
         changes: of `core.labs.invariance.battery_changes.changed_responses`.
         scans: every attribute against the reward.
+        planted: attributes put in by an edit (`core.labs.invariance.planted`).
         attributes: the attribute that was looked at closely.
         rates: effects by rewriting.
         heads: heads trained on the pairs as they are.
@@ -65,6 +66,7 @@ class Findings:
     batteries: Mapping[str, BatteryResult] = field(default_factory=dict)
     changes: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     scans: Mapping[str, ScanResult] = field(default_factory=dict)
+    planted: Mapping[str, ScanResult] = field(default_factory=dict)
     attributes: Mapping[str, AttributeFinding] = field(default_factory=dict)
     rates: Mapping[str, RateResult] = field(default_factory=dict)
     heads: Mapping[str, FrontierResult] = field(default_factory=dict)
@@ -76,10 +78,10 @@ def to_tables(found: Findings) -> dict[str, pd.DataFrame]:
 
     Returns:
         Of `battery_groups`, `battery_effects`, `battery_flips`, `battery_by_side`, `battery_doses`,
-        `battery_applied`, `battery_scale`, `battery_changes`, `attribute_scan`, `mmd_matrix`,
-        `mmd_bins`, `mmd_sums`, `density_curves`, `density_bins`, `dependence`, `dependence_points`,
-        `rate_effects`, `rate_sanity`, `rate_responses`, `head_points`, `biased_head_points` and
-        `left_out` those that were found.
+        `battery_applied`, `battery_scale`, `battery_changes`, `attribute_scan`,
+        `attribute_planted`, `mmd_matrix`, `mmd_bins`, `mmd_sums`, `density_curves`,
+        `density_bins`, `dependence`, `dependence_points`, `rate_effects`, `rate_sanity`,
+        `rate_responses`, `head_points`, `biased_head_points` and `left_out` those that were found.
     """
     tables = {
         "battery_groups": stacked(
@@ -93,6 +95,7 @@ def to_tables(found: Findings) -> dict[str, pd.DataFrame]:
         "battery_scale": stacked(found.batteries, _scale),
         "battery_changes": stacked(found.changes, lambda table: table),
         "attribute_scan": stacked(found.scans, lambda each: each.table),
+        "attribute_planted": stacked(found.planted, lambda each: each.table),
         "mmd_matrix": stacked(found.attributes, lambda each: each.mmd.matrix),
         "mmd_bins": stacked(found.attributes, lambda each: each.mmd.bins),
         "mmd_sums": stacked(found.attributes, _mmd_sums),

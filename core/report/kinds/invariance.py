@@ -36,6 +36,11 @@ ATTRIBUTES = (
     "is 0 where their distributions are the same. Independence is necessary for invariance, not "
     "sufficient, and dependence is no bias by itself: better responses may well be longer."
 )
+PLANTED = (
+    "Every response was read as it is and with one attribute put in by an edit. Squared MMD "
+    "between the bins of the attribute; labels change places among the versions of one "
+    "response only, so `n_prompts` counts responses. It is large in either direction."
+)
 RATES = (
     "What the attribute does to the reward when a response is rewritten to have it or not. The "
     "double rewrite compares two rewritten texts, so that the rewriter's own marks cancel."
@@ -59,6 +64,7 @@ def invariance_sections(tables: Tables, options: Mapping[str, Any]) -> Sequence[
     makers = (
         ("battery_effects", _battery),
         ("attribute_scan", _scan),
+        ("attribute_planted", _planted),
         ("dependence", _attribute),
         ("rate_effects", _rates),
         ("head_points", _heads),
@@ -148,13 +154,20 @@ def _largest(changes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _scan(tables: Tables, _: Mapping[str, Any]) -> list[Section]:
-    table = tables["attribute_scan"]
-    lines = [ATTRIBUTES]
+    return [_scanned("Attributes", ATTRIBUTES, tables["attribute_scan"])]
+
+
+def _planted(tables: Tables, _: Mapping[str, Any]) -> list[Section]:
+    return [_scanned("Attributes put in by an edit", PLANTED, tables["attribute_planted"])]
+
+
+def _scanned(title: str, meaning: str, table: pd.DataFrame) -> Section:
+    lines = [meaning]
     for (model, kind), rows in table.groupby(["model", "kind"], sort=False):
         found = rows.loc[rows["depends"].fillna(False).astype(bool)]
         names = ", ".join(f"{row.title} (p = {row.p_adjusted:.2g})" for row in found.itertuples())
         lines.append(f"{model}, {kind}: rewards depend on {names or 'none of the attributes'}.")
-    return [Section("Attributes", "\n\n".join(lines), tables={"All attributes": table})]
+    return Section(title, "\n\n".join(lines), tables={f"{title}: all": table})
 
 
 def _attribute(tables: Tables, _: Mapping[str, Any]) -> list[Section]:

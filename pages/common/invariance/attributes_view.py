@@ -24,8 +24,9 @@ from core.labs.invariance.tables import AttributeFinding
 from core.labs.pairs import SIDES
 from core.schema import content_id
 from pages.common.background import tasks
+from pages.common.invariance.planted_view import planted_view
 from pages.common.invariance.results import forget, keep, score_pairs
-from pages.common.invariance.setup import NAME, Setup, number_of_pairs, one_model
+from pages.common.invariance.setup import NAME, Setup, number_of_pairs, one_model, one_of
 from pages.common.invariance.words import (
     interval_text,
     left_out_note,
@@ -54,6 +55,21 @@ Tables = Mapping[str, pd.DataFrame]
 
 def attributes_view(setup: Setup) -> None:
     """The whole tab."""
+    reading = one_of(
+        "Responses",
+        ("written", "planted"),
+        "reading",
+        {"written": "as they were written", "planted": "with the attribute put in"},
+        hint="As written: do rewards follow an attribute in these texts? Put in: does the reward "
+        "move when one response is given the attribute?",
+    )
+    if reading == "planted":
+        planted_view(setup)
+    else:
+        _as_written(setup)
+
+
+def _as_written(setup: Setup) -> None:
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         n_pairs = number_of_pairs(setup, "attributes")
         words = st.text_input(

@@ -36,6 +36,14 @@ def as_python(setup: Setup, found: Findings) -> str:
         parts += _battery(setup, found)
     if found.scans:
         parts += _scan(found)
+    if found.planted:
+        parts += [
+            "",
+            "from core.labs.invariance import planted",
+            "",
+            f"for model, table in scored(planted.plan(pairs, seed={setup.options.seed})).items():",
+            "    print(model, planted.scan(table).table, sep='\\n')",
+        ]
     if found.rates:
         parts += [
             "",

@@ -123,6 +123,7 @@ def findings(setup: Setup) -> Findings:
         batteries=run.results if run else {},
         changes=run.changes if run else {},
         scans=kept("scans", source) or {},
+        planted=kept("planted", source) or {},
         attributes=kept("attributes", source) or {},
         rates=kept("rates", source) or {},
         heads=kept("heads", source) or {},
