@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from peft.utils.save_and_load import get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
@@ -192,6 +192,30 @@ class TrainableClassifier:
     def load_trained_state(self, state: Tensors) -> None:
         """Puts back what `trained_state` gave."""
         set_peft_model_state_dict(self.model, dict(state))
+
+    def start_from(self, folder: Path) -> None:
+        """Takes the weights of a trained adapter.
+
+        Args:
+            folder: of the adapter.
+
+        Raises:
+            SettingsError: there is none, or it is of another shape than this recipe's.
+        """
+        file = folder / "adapter_model.safetensors"
+        if not file.is_file():
+            raise SettingsError(
+                f"Recipe {self.recipe.name}: there is no adapter in {folder} to start from.",
+                fix="Train that recipe first.",
+            )
+        state = load_file(file)
+        own = {name: tensor.shape for name, tensor in self.trained_state().items()}
+        if own != {name: tensor.shape for name, tensor in state.items()}:
+            raise SettingsError(
+                f"Recipe {self.recipe.name}: the adapter in {folder} has another shape.",
+                fix="Use its base, lora_rank, lora_targets and frozen_layers.",
+            )
+        self.load_trained_state(state)
 
 
 def best_compute_dtype(device: torch.device) -> torch.dtype:

@@ -78,6 +78,8 @@ class Recipe:
         tie_weight: when above 0, every swapped response brings a flawed one of the same other
             prompt along. Both are rejected, and as answers to the wrong question they tie with
             each other: that tie counts as this many pairs.
+        start: a recipe of the package whose trained adapter the run begins with, instead of a
+            fresh one; it must have the same base, rank, targets and frozen layers.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Recipe:
     bias_rejected: float = 0.2
     foreign_prompts: int = 0
     tie_weight: float = 0.0
+    start: str = ""
 
     def __post_init__(self) -> None:
         for name in ("validation_share", "warmup_share"):

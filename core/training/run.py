@@ -101,6 +101,8 @@ def train_reward_model(
         found = readable_data(found, encode)
     fit, validation = training_groups(recipe, found.groups, encode)
     classifier = TrainableClassifier(recipe, base, device=training_device(device))
+    if recipe.start:
+        classifier.start_from(data_folder() / "adapters" / recipe.start)
     work = work_folder(recipe, found.source)
     trainer = RewardTrainer(
         classifier,

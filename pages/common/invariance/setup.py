@@ -1,8 +1,8 @@
 """What the visitor chose: models, pairs, and the edits of the battery."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, TypeVar
+from functools import partial
+from typing import Literal
 
 import streamlit as st
 
@@ -12,15 +12,18 @@ from core.labs.pairs import PAIR_TEXT_COLUMNS
 from core.pair_sources import first_prompts
 from core.perturbations import GROUP_MEANING, perturbations
 from core.schema import content_id
+from pages.common import choices
 from pages.common.markup import plain
 from pages.common.model_choice import choose_lab_models
 from pages.common.pair_choice import ChosenPairs, choose_pairs
 from pages.common.service import MAIN_MODEL, model_titles
 
-T = TypeVar("T")
-
 NAME = "invariance"
 """Of the page: begins the keys of its widgets and state, and is the kind of its runs."""
+
+one_of = partial(choices.one_of, NAME)
+choice_key = partial(choices.choice_key, NAME)
+one_model = partial(choices.one_model, NAME)
 
 FIRST_PAIRS = 20
 WIDE_PAIRS = 100
@@ -226,38 +229,3 @@ def number_of_pairs(setup: Setup, key: str, *, most: int = WIDE_PAIRS) -> int:
             "pairs than in the battery are affordable, and these methods need them.",
         )
     )
-
-
-def one_of(
-    label: str,
-    options: Sequence[T],
-    key: str,
-    names: Mapping[T, str] | None = None,
-    *,
-    hint: str | None = None,
-) -> T:
-    """One of several, as a row of buttons; no control where there is no choice."""
-    if len(options) == 1:
-        return options[0]
-    titles = names or {}
-    chosen = st.segmented_control(
-        label,
-        options,
-        default=options[0],
-        required=True,
-        format_func=lambda option: plain(titles.get(option, str(option))),
-        key=choice_key(key, options),
-        help=hint,
-        persist_state="session",
-    )
-    return options[0] if chosen is None else chosen
-
-
-def choice_key(key: str, options: Sequence[object]) -> str:
-    """The key of `one_of`: other options have another, so that none is asked for that is gone."""
-    return f"{NAME}-{key}-{content_id([str(option) for option in options])}"
-
-
-def one_model(models: Sequence[str]) -> str:
-    """The model whose results are on screen; the same on every tab."""
-    return one_of("Model", list(models), "model", model_titles())

@@ -105,6 +105,26 @@ def test_trained_state_comes_back_after_a_change(classifier, groups):
         torch.testing.assert_close(classifier.plain_rewards(texts), before)
 
 
+def test_a_run_can_begin_with_a_trained_adapter_of_its_shape_only(
+    recipe, classifier, groups, tiny_base, tmp_path
+):
+    disturb(classifier)
+    config = adapter_config(recipe, 4, base_name="some/base")
+    save_adapter(classifier.trained_state(), tmp_path, config=config)
+    fresh = TrainableClassifier(recipe, tiny_base, device=classifier.device)
+    fresh.start_from(tmp_path)
+    texts = texts_of(groups[:2])
+    for model in (classifier, fresh):
+        model.model.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(fresh.plain_rewards(texts), classifier.plain_rewards(texts))
+    wider = TrainableClassifier(dataclasses.replace(recipe, lora_rank=3), tiny_base)
+    with pytest.raises(SettingsError, match="another shape"):
+        wider.start_from(tmp_path)
+    with pytest.raises(SettingsError, match="no adapter"):
+        wider.start_from(tmp_path / "nothing")
+
+
 def test_states_that_would_not_fit_are_computed_for_each_batch_with_equal_rewards(
     classifier, groups
 ):
