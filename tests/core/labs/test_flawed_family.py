@@ -15,9 +15,10 @@ from core.engine.service import RewardService
 from core.labs.invariance import battery, planted
 from core.labs.plan import Plan
 from core.labs.prompt_awareness import matrix, swaps
-from core.labs.prompt_awareness.measures import SwapMeasures
+from core.labs.prompt_awareness.leaderboard import Evidence, compare
 from core.models.embedded import package_file, prepare_base
 from core.pair_sources import authored_pairs, first_prompts
+from core.stats import Estimate
 
 pytestmark = [pytest.mark.embedded, pytest.mark.slow]
 
@@ -70,20 +71,32 @@ def test_the_planted_bias_is_found_and_the_invariant_model_has_at_most_half_of_i
     assert near <= far / 2
 
 
-def test_models_are_ordered_by_how_much_they_read_the_prompt(
-    service: RewardService, pairs: pd.DataFrame
-) -> None:
-    cells = matrix.MatrixOptions(most_prompts=10)
+def test_models_are_ordered_by_how_much_they_read_the_prompt(service: RewardService) -> None:
+    pairs = first_prompts(authored_pairs().pairs, 2 * N_PAIRS)
+    cells = matrix.MatrixOptions(most_prompts=12)
     other = swaps.SwapOptions(kinds=("random",), n_prompts=2)
-    shares, retentions = {}, {}
-    for model in ("pocket-blind", "pocket"):
-        table = scored(service, model, matrix.plan(pairs, cells))
-        shares[model] = matrix.run(table, cells).shares.interaction.estimate
-        swapped: SwapMeasures = swaps.run(
-            scored(service, model, swaps.plan(pairs, other)), other
-        ).measures["random"]
-        retentions[model] = swapped.retention.estimate
-    assert shares["pocket-blind"].value < 0.15
-    assert shares["pocket-blind"].high < shares["pocket"].low
-    assert retentions["pocket-blind"].low > 0.7
-    assert retentions["pocket"].high < retentions["pocket-blind"].low
+    found = {
+        model: Evidence(
+            swaps.run(scored(service, model, swaps.plan(pairs, other)), other),
+            matrix.run(scored(service, model, matrix.plan(pairs, cells)), cells),
+        )
+        for model in ("pocket-blind", "pocket", "pocket-aware")
+    }
+    blind, plain, aware = found.values()
+    assert shares_of(blind).value < 0.15
+    assert retention_of(blind).low > 0.7
+    assert shares_of(blind).high < shares_of(plain).low
+    assert retention_of(plain).high < retention_of(blind).low
+    # The two that read the prompt are told apart on the same pairs.
+    difference = compare(plain, aware).set_index("measure")
+    assert difference.loc["retention", "high"] < 0
+    assert difference.loc["interaction_share", "low"] > 0
+
+
+def shares_of(evidence: Evidence) -> Estimate:
+    assert evidence.matrix is not None
+    return evidence.matrix.shares.interaction.estimate
+
+
+def retention_of(evidence: Evidence) -> Estimate:
+    return evidence.swaps.measures["random"].retention.estimate

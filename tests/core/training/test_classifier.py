@@ -111,7 +111,9 @@ def test_a_run_can_begin_with_a_trained_adapter_of_its_shape_only(
     disturb(classifier)
     config = adapter_config(recipe, 4, base_name="some/base")
     save_adapter(classifier.trained_state(), tmp_path, config=config)
-    fresh = TrainableClassifier(recipe, tiny_base, device=classifier.device)
+    fresh = TrainableClassifier(
+        recipe, tiny_base, device=classifier.device, compute_dtype=classifier.compute_dtype
+    )
     fresh.start_from(tmp_path)
     texts = texts_of(groups[:2])
     for model in (classifier, fresh):
