@@ -24,7 +24,7 @@ INTERVAL = "[{0}.low <= {0}.value <= {0}.high, {0}.n > 0]"
 
 CHECKS: dict[str, dict[str, str]] = {
     "prompt_awareness": {
-        "retention": INTERVAL.format("retention"),
+        "retention": INTERVAL.format("retention.estimate"),
         "swapped pairs": "result.table()['value'].notna().any()",
         "own rank": "1 <= rank.rank.estimate.value <= 6",
         "interaction": "0 <= share.value <= 1",

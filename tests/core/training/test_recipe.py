@@ -38,7 +38,7 @@ def test_a_recipe_that_is_not_there_is_named():
 
 def test_fields_that_came_later_leave_the_identity_of_older_recipes_alone():
     later = ["objective", "coefficient", "attribute", "bins", "conditional", "paraphrases"]
-    later += ["bias", "bias_chosen", "bias_rejected", "foreign_prompts", "tie_weight"]
+    later += ["bias", "bias_chosen", "bias_rejected", "foreign_prompts", "tie_weight", "start"]
     everything = dataclasses.asdict(Recipe(name="mine"))
     older = {name: value for name, value in everything.items() if name not in later}
     assert Recipe(name="mine").identity == older
@@ -114,6 +114,13 @@ def test_an_invariant_recipe_differs_from_the_biased_one_in_nothing_of_the_data(
     assert biased.bias == invariant.bias == bias
     assert (biased.objective, invariant.objective) == ("bradley-terry", "invariant")
     data = ["seed", "validation_share", "bias_chosen", "bias_rejected", "frozen_layers"]
-    data += ["swapped_per_prompt", "max_length", "template", "foreign_prompts", "tie_weight"]
+    data += [
+        "swapped_per_prompt",
+        "max_length",
+        "template",
+        "foreign_prompts",
+        "tie_weight",
+        "start",
+    ]
     assert all(getattr(biased, field) == getattr(invariant, field) for field in data)
     assert (biased.bias_chosen, biased.bias_rejected) == (0.8, 0.2)
