@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.manifest import Manifest, make_manifest, model_record
+from core.report import build_report, result_sections
 from core.schema import Message
 from core.versions import VersionTree
-from pages.common.service import reward_service
+from pages.common.service import noise_floor, reward_service
 from pages.common.session import workspace
 
 
@@ -29,7 +30,8 @@ def _downloads(tree: VersionTree, models: list[str]) -> None:
     st.markdown(f"**Table of versions** · {len(tree)} rows")
     st.caption(
         "One row a version: parent, label, prompt, response and each model's reward. The manifest "
-        "says what gave the numbers: model, revision, dtype, template and library versions."
+        "says what gave the numbers: model, revision, dtype, template and library versions. The "
+        "HTML file is a report that opens without this app."
     )
     # Made when clicked: the manifest asks each model, which may have to be loaded for it.
     for name, icon, mime, content in (
@@ -41,6 +43,7 @@ def _downloads(tree: VersionTree, models: list[str]) -> None:
             lambda: manifest_json(tree, models),
         ),
         ("versions.json", "data_object", "application/json", lambda: versions_json(tree, models)),
+        ("versions.html", "lab_profile", "text/html", lambda: report_html(tree, models)),
     ):
         st.download_button(
             name,
@@ -67,6 +70,20 @@ def manifest_json(tree: VersionTree, models: Sequence[str]) -> bytes:
 def versions_json(tree: VersionTree, models: Sequence[str]) -> bytes:
     """Every version with its messages and rewards, and the manifest, in one file."""
     return _json({"manifest": _manifest(tree, models).to_dict(), **tree.to_dict()})
+
+
+def report_html(tree: VersionTree, models: Sequence[str]) -> bytes:
+    """The history as a self-contained report."""
+    options = {"noise_floors": {model: noise_floor(model) for model in models}}
+    text = build_report(
+        result_sections("versions", {"versions": tree.to_frame()}, options),
+        _manifest(tree, models).to_dict(),
+        as_python(models, tree.pinned.messages, tree.current.messages),
+        f"{len(tree)} versions of a conversation",
+        options=options,
+        subtitle="playground",
+    )
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _manifest(tree: VersionTree, models: Sequence[str]) -> Manifest:

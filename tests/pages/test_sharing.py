@@ -11,7 +11,13 @@ from streamlit.testing.v1 import AppTest
 
 from core.share import share
 from core.versions import VersionTree
-from pages.common.export import as_python, manifest_json, versions_csv, versions_json
+from pages.common.export import (
+    as_python,
+    manifest_json,
+    report_html,
+    versions_csv,
+    versions_json,
+)
 from pages.common.sharing import state_of
 from tests.pages.conftest import ROOT, TIMEOUT_S, answer, editor_data, typed, until_measured
 
@@ -120,6 +126,14 @@ def test_json_holds_the_manifest_and_reads_back(tree: VersionTree, service):
     assert model["id"] == "words"
     assert model["fingerprint"] == service.model("words").fingerprint
     assert json.loads(manifest_json(tree, ["words"]))["details"]["rows"] == 2
+
+
+def test_the_report_is_one_file_in_which_texts_stay_texts(tree: VersionTree, service):
+    page = report_html(tree, ["words"]).decode("utf-8")
+    assert page.startswith("<!doctype html>")
+    assert NASTY not in page
+    assert "2 versions of a conversation" in page
+    assert service.model("words").fingerprint in page
 
 
 def test_the_shown_python_gives_the_numbers_on_screen(playground: AppTest, capsys):
