@@ -45,6 +45,30 @@ SECTIONS = {
             icon=":material/balance:",
             url_path="invariance",
         ),
+        st.Page(
+            "pages/labs/tool_errors.py",
+            title="Tool errors",
+            icon=":material/build_circle:",
+            url_path="tool-errors",
+        ),
+        st.Page(
+            "pages/labs/task_order.py",
+            title="Task order",
+            icon=":material/format_list_numbered:",
+            url_path="task-order",
+        ),
+        st.Page(
+            "pages/labs/collapse.py",
+            title="Collapse",
+            icon=":material/compress:",
+            url_path="collapse",
+        ),
+        st.Page(
+            "pages/labs/diversity.py",
+            title="Diversity",
+            icon=":material/diversity_3:",
+            url_path="diversity",
+        ),
     ],
     "Evaluate": [
         st.Page(

@@ -63,3 +63,7 @@ class VersionError(WorkbenchError):
 
 class ShareError(WorkbenchError):
     """A link whose state is damaged, too large, from a newer workbench, or no longer stored."""
+
+
+class SandboxError(WorkbenchError):
+    """A sandbox for programs that cannot be started here, or is asked to work while closed."""

@@ -26,6 +26,53 @@ SCORE_COLUMNS = ("prompt_id", "response_id", "role", "reward", "n_tokens", "trun
 PAIR_COLUMNS = ("prompt_id", "pair_id", "reward_chosen", "reward_rejected", "margin", "error")
 """Columns of a pairs table, one row a pair; `margin` is reward(chosen) - reward(rejected)."""
 
+ROLLOUT_COLUMNS = (
+    "run",
+    "step",
+    "problem_id",
+    "prompt",
+    "sample",
+    "response",
+    "answer",
+    "correct",
+    "reward",
+)
+"""Columns every rollout table carries, in this order: one row is one sampled response of a policy
+to a problem at a training step.
+
+`run` (text), `step` (whole number), `problem_id` (text), `prompt` (text, missing where unknown),
+`sample` (whole number within run, split, step and problem), `response` (text, missing where
+only the answer was kept), `answer` (normalised; missing where it could not be read), `correct`
+(nullable boolean), `reward` (float, NaN for none).
+"""
+
+OPTIONAL_ROLLOUT_COLUMNS = (
+    "split",
+    "task",
+    "tokens",
+    "log_probability",
+    "reference_log_probability",
+    "entropy",
+    "tool_calls",
+    "tool_errors",
+    "answer_tags",
+    "turns",
+    "truncated",
+    "kept",
+    "class_id",
+    "source",
+    "messages",
+)
+"""Columns a rollout table may carry besides.
+
+`split` ("train": drawn for an update; "checkpoint": training problems sampled again from a fixed
+checkpoint; "held_out": problems never trained on), `task` (family of the problem), `tokens` (of the
+response), `log_probability` and `reference_log_probability` (nats, summed over the response),
+`entropy` (mean nats per token), counts of tool calls, tool errors, answer tags and turns,
+`truncated`, `kept` (False: drawn but not used in the update), `class_id` (equivalence class within
+the problem), `source` (which model drew it), `messages` (the whole trajectory).
+"""
+
 
 class Message(TypedDict):
     """One turn: who speaks and what is said."""

@@ -17,6 +17,7 @@ from rich.progress import (
 )
 
 from core.training.recipe import Recipe, read_recipe
+from core.training.rollouts.command import rollouts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from core.training.run import Destination
 
 train_app = typer.Typer(
-    help="Train reward models, and see how well they rank.",
+    help="Train reward models and small policies, and see how well reward models rank.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -38,11 +39,11 @@ train_app = typer.Typer(
 
 @train_app.callback()
 def _train() -> None:
-    """Train reward models, and see how well they rank."""
+    """Train reward models and small policies, and see how well reward models rank."""
 
 
 @contextmanager
-def _told(stopped: str) -> Iterator[None]:
+def told(stopped: str) -> Iterator[None]:
     """Mistakes that a user can act on, and Ctrl-C, end with a line on stderr, not a traceback."""
     from core.errors import WorkbenchError
 
@@ -183,7 +184,7 @@ def reward_model(
         "max_length": max_length,
         "learning_rate": learning_rate,
     }
-    with _told("Stopped. The same command continues from the last validation."):
+    with told("Stopped. The same command continues from the last validation."):
         _check_input(data, attribute)
         chosen = _recipe(recipe, base, output).with_changes(**changes)
         _tell_unused(chosen, changes)
@@ -339,7 +340,7 @@ def evaluate(
     from core.training.report import held_out_text, public_text
 
     console = Console(soft_wrap=True, markup=False, highlight=False)
-    with _told("Stopped. What was scored is kept in the cache."):
+    with told("Stopped. What was scored is kept in the cache."):
         held_out = split_prompts(read_preferences(data)).held_out
         score = _service_score(model)
         console.print(held_out_text(evaluate_prompts(score, held_out)))
@@ -362,3 +363,6 @@ def _service_score(model: str) -> "Score":
         return frame["reward"].to_numpy(dtype=float)
 
     return score
+
+
+train_app.command("rollouts")(rollouts)

@@ -63,6 +63,50 @@ CHECKS: dict[str, dict[str, str]] = {
         "steps": "run.steps == (15.0, 45.0, 105.0)",
         "better than its start": "run.line('accuracy')['value'].iloc[-1] > 0.5",
     },
+    "collapse": {
+        "base is told apart": "result.base_runs == tuple(base_runs)",
+        "every method": "method in set(tables['spread']['method'])",
+        "solved never falls": (
+            "(result.curves.table.query(\"measure == 'solved' and cohort == 'all'\")"
+            ".groupby(['method', 'compared'])['value'].diff().dropna() > -1e-12).all()"
+        ),
+        "pass@k rises with k": (
+            "(result.training.table.query(\"measure == 'pass'\")"
+            ".groupby('method')['value'].diff().dropna() > -1e-9).all()"
+        ),
+        "every problem has a class": "moved.to_numpy().sum() == len(runs) * rollouts.query("
+        "\"split == 'train'\")['problem_id'].nunique()",
+        "the bonus is bounded": "found.table['bonus'].between(-0.5, 0.5).all()",
+    },
+    "task_order": {
+        "worked example": "worked.named(worked.best) == 'c > a > b'",
+        "finals": "np.isclose(worked.table['objective'].iloc[0], 2 / 3)",
+        "a lower temperature": "0 < temperature < 1",
+        "recorded runs": "not RECORDED or 0 <= firm.best_stays <= 1",
+        "compared": "not RECORDED or len(seen.agreements) > 0",
+    },
+    "tool_errors": {
+        "rollouts": "len(penalised.table) > 0",
+        "rates": "right['value'].dropna().between(0, 1).all() and len(right) > 0",
+        "the group is thinned": "0 < update.rows['kept'].sum() < len(update.rows)",
+        "counts": "paper_counts(7, 25, 16) == code_counts(7, 25, 16) == (4, 12)",
+        "the code stops": "stopped.status == 'dropped: counts do not add up'",
+        "cleaner": "found['roc-code'].after.value <= found['roc-code'].before.value + 1e-9",
+        "meetings": "trap.n_without <= trap.n_right",
+    },
+    "diversity": {
+        "default is the best": "calibration['auc'].idxmax() == 0",
+        "a class for each": "len(found_classes.labels) == 8",
+        "every group": "len(result.groups) == 120 and not result.left_out",
+        "novelty punished until shifted": (
+            "result.traps['novelty punished'] > 0 == shifted.traps['novelty punished']"
+        ),
+        "five temperatures": "trade.points['level'].nunique() == 5",
+        "diversity rises": (
+            "trade.differences.query(\"measure == 'vendi'\")['low'].iloc[-1] > 0"
+        ),
+        "every text has a place": "len(points) == N_PAIRS and np.isfinite(points[['x', 'y']]).all()",
+    },
     "evaluate": {
         "all pairs": "by_slice.scores.iloc[0]['n'] == N_PAIRS and not by_slice.left_out",
         "slices": "by_slice.scores.query(\"level == 'slice'\")['value'].between(0, 1).all()",

@@ -1,0 +1,67 @@
+"""Tab: pass@k and distinct@k of policies, beside what a run has ever solved."""
+
+import streamlit as st
+
+from core.figures.collapse import at_k_curves, coverage_beside_checkpoint
+from core.labs.collapse.analysis import coverage_and_checkpoint
+from pages.common.choices import one_of
+from pages.common.collapse.setup import NAME, Setup
+from pages.common.collapse.words import coverage_sentence
+from pages.common.markup import plain
+
+LATE = "late in training"
+
+
+def at_k_view(setup: Setup) -> None:
+    """The curves over k, and the two things that look alike."""
+    result = setup.result
+    st.warning(
+        "Historical coverage is what a run has solved at any time in its past: it can only grow. "
+        "pass@k is what one policy solves in k samples now: it can fall. A run can have covered "
+        "a problem and lost it.",
+        icon=":material/difference:",
+    )
+    looked = {LATE: result.training, **result.splits}
+    which = one_of(
+        NAME, "Policy", list(looked), "at-k-split",
+        {"checkpoint": "last checkpoint, training problems", "held_out": "last checkpoint, "
+         "problems never trained on", LATE: "late window of training"},
+        hint="A checkpoint is one policy, sampled again. The late window of training pools the "
+        "policies of its steps.",
+    )  # fmt: skip
+    found = looked[which]
+    if found.table.empty:
+        st.info("There are no samples here.", icon=":material/info:")
+        return
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown("**pass@k, unbiased**")
+        st.plotly_chart(at_k_curves(found.table), key=f"{NAME}-pass-{which}")
+    with right:
+        group = one_of(
+            NAME, "Distinct answers among k, on problems", ("all", "solved", "unsolved"),
+            "at-k-group", hint="Solved: a sample in these rows was right.",
+        )  # fmt: skip
+        st.plotly_chart(
+            at_k_curves(found.table, measure="distinct", group=group),
+            key=f"{NAME}-distinct-{which}-{group}",
+        )
+    n = int(found.table["n_prompts"].max())
+    out = "; ".join(f"{why} ({count})" for why, count in found.left_out.items())
+    st.caption(
+        plain(
+            f"Means over seeds, bands {setup.options.confidence:.0%} over {n} problems. pass@k is "
+            "1 - C(n-c, k) / C(n, k) (Chen et al. 2021), distinct answers are rarefied (Hurlbert "
+            f"1971).{f' Left out: {out}.' if out else ''}"
+        )
+    )
+    _history(setup)
+
+
+def _history(setup: Setup) -> None:
+    both = coverage_and_checkpoint(setup.result)
+    methods = list(dict.fromkeys(both["method"]))
+    st.markdown("##### History and policy, side by side")
+    method = one_of(NAME, "Method", methods, "at-k-method", hint="Whose runs are drawn.")
+    st.markdown(plain(coverage_sentence(both, method)))
+    st.plotly_chart(coverage_beside_checkpoint(both, method), key=f"{NAME}-history-{method}")

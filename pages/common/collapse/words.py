@@ -1,0 +1,109 @@
+"""One-sentence readings of the lab's figures, computed from the data."""
+
+import math
+
+import pandas as pd
+
+from core.labs.collapse.analysis import CollapseResult
+from core.labs.collapse.classes import CLASSES
+from core.labs.collapse.coverage import BASE, BASE_SAME, ITSELF
+from core.labs.collapse.flags import FlagResult
+from core.labs.collapse.spread import Spread
+from core.stats import Estimate
+
+
+def interval(estimate: Estimate) -> str:
+    """The interval and what it is made of, or why there is none."""
+    size = f"n = {estimate.n} run × problem pairs, {estimate.n_prompts} problems"
+    if not math.isfinite(estimate.low):
+        return f"{estimate.method}; {size}"
+    return f"{estimate.confidence:.0%} interval {estimate.low:+.2f} to {estimate.high:+.2f}; {size}"
+
+
+def spread_sentence(found: Spread) -> str:
+    """What the difference in differences says of each method."""
+    falls, rises, open_, nothing = [], [], [], []
+    for method, effect in found.effects.items():
+        if not math.isfinite(effect.value):
+            nothing.append(method)
+        elif effect.high < 0:
+            falls.append(f"{method} ({effect.value:+.2f})")
+        elif effect.low > 0:
+            rises.append(f"{method} ({effect.value:+.2f})")
+        else:
+            open_.append(method)
+    parts = []
+    if falls:
+        parts.append(f"fewer distinct answers than the base: {', '.join(falls)}")
+    if rises:
+        parts.append(f"more: {', '.join(rises)}")
+    if open_:
+        parts.append(f"no change that these problems can tell from none: {', '.join(open_)}")
+    if nothing:
+        parts.append(f"nothing to estimate: {', '.join(nothing)}")
+    text = "; ".join(parts)
+    return text[:1].upper() + text[1:] + "." if text else "There is no trained run here."
+
+
+def curves_sentence(table: pd.DataFrame, budget: int, cohort: str) -> str:
+    """Distinct answers at the whole budget, against the base on the same problems."""
+    rows = table.loc[
+        (table["budget"] == budget) & (table["cohort"] == cohort) & (table["measure"] == "distinct")
+    ]
+    values = rows.set_index(["method", "compared"])["value"]
+    parts = []
+    for method in dict.fromkeys(rows["method"]):
+        if method == BASE or (method, ITSELF) not in values.index:
+            continue
+        own = values[method, ITSELF]
+        same = values.get((method, BASE_SAME))
+        against = "" if same is None else f" against {same:.1f} of the base"
+        parts.append(f"{method} {own:.1f}{against}")
+    if not parts:
+        return "No run has a problem in this group with the whole budget."
+    return f"Distinct answers of a problem after {budget} samples: {'; '.join(parts)}."
+
+
+def flags_sentence(found: FlagResult) -> str:
+    """Which runs are flagged."""
+    if not found.runs:
+        return "There is no early and late to compare."
+    flagged = [each.run for each in found.runs if each.flagged]
+    suspected = [each.run for each in found.runs if each.suspected]
+    if flagged:
+        return f"Reward up while pass@{found.k} goes down: {', '.join(flagged)}."
+    if suspected:
+        names = ", ".join(suspected)
+        return f"The signs point that way, within what chance explains: {names}."
+    return f"In none of the {len(found.runs)} runs does reward rise while pass@{found.k} falls."
+
+
+def classes_sentence(result: CollapseResult, method: str) -> str:
+    """What became of a method's problems in the last window."""
+    shares = result.classes.shares()
+    last = shares.loc[(shares["method"] == method) & (shares["window"] == shares["window"].max())]
+    found = last.set_index("problem_class")
+    parts = [
+        f"{found.loc[name, 'share']:.0%} {name} ({found.loc[name, 'n']})"
+        for name in CLASSES
+        if name in found.index
+    ]
+    return f"{method}, {result.classes.windows[-1]}: {', '.join(parts)}." if parts else ""
+
+
+def coverage_sentence(both: pd.DataFrame, method: str) -> str:
+    """The two numbers that must not be confused."""
+    rows = both.loc[both["method"] == method]
+    ever = rows.loc[rows["what"] == "ever solved in training"]
+    others = rows.loc[rows["what"] != "ever solved in training"]
+    if ever.empty or others.empty:
+        return "One of the two is not there."
+    preferred = others.loc[others["what"] == "pass@k, checkpoint"]
+    line = preferred if len(preferred) else others
+    best = line.sort_values("k").iloc[-1]
+    what = str(best["what"]).replace("pass@k", f"pass@{int(best['k'])}")
+    return (
+        f"{method} has ever solved {ever['value'].iloc[0]:.0%} of its training problems; its "
+        f"{what} is {best['value']:.0%} "
+        f"({best['low']:.0%} to {best['high']:.0%}, {int(best['n_prompts'])} problems)."
+    )
