@@ -69,6 +69,12 @@ SECTIONS = {
             icon=":material/diversity_3:",
             url_path="diversity",
         ),
+        st.Page(
+            "pages/labs/self_rewarding.py",
+            title="Self-rewarding",
+            icon=":material/cached:",
+            url_path="self-rewarding",
+        ),
     ],
     "Evaluate": [
         st.Page(

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
+    AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     DebertaV2Config,
     Gemma2Config,
@@ -20,9 +21,11 @@ from transformers import (
     Qwen3Config,
 )
 
+from core.models.language import LanguageModel
+
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}<|end|>\n"
-    "{% endfor %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
 )
 SPECIAL = ["<s>", "<pad>", "<unk>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
 PAIR_SPECIAL = ["[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"]
@@ -138,6 +141,21 @@ def save_model(kind: str, folder: Path, *, labels: int = 1, seed: int = 0, **cha
     model.save_pretrained(folder)
     (pair_tokenizer() if kind in ENCODER_KINDS else chat_tokenizer()).save_pretrained(folder)
     return folder
+
+
+def save_language_model(folder: Path, kind: str = "llama", *, seed: int = 0) -> Path:
+    """A tiny random causal language model saved with its tokenizer."""
+    torch.manual_seed(seed)
+    AutoModelForCausalLM.from_config(config(kind)).save_pretrained(folder)
+    chat_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def tiny_language_model(kind: str = "llama", *, seed: int = 0) -> LanguageModel:
+    """The same in memory, in float32 on the CPU."""
+    torch.manual_seed(seed)
+    network = AutoModelForCausalLM.from_config(config(kind)).eval()
+    return LanguageModel(network, chat_tokenizer(), fingerprint=f"tiny:{kind}:{seed}")
 
 
 def card_content(kind: str, folder: Path, **changes: Any) -> dict[str, Any]:

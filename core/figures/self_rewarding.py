@@ -129,10 +129,15 @@ def slot_bars(slots: pd.DataFrame, slot: str, *, title: str = "") -> go.Figure:
     rows = slots.loc[(slots["slot"] == slot) & (slots["run"] == POOLED)]
     figure = frame(title, "iteration", f"share of {slot}", height=300, legend=True)
     methods = list(dict.fromkeys(rows["method"]))
+    # Every trace has every bar, also those of height 0: the first trace decides their order.
+    bars = rows[["method", "iteration"]].drop_duplicates()
+    bars = bars.assign(place=bars["method"].map(methods.index))
+    bars = bars.sort_values(["place", "iteration"]).drop(columns="place")
     for source, name in SOURCE_NAMES.items():
-        of_source = rows.loc[rows["source"] == source]
-        if of_source.empty:
+        if source not in set(rows["source"]):
             continue
+        of_source = bars.merge(rows.loc[rows["source"] == source], how="left")
+        of_source = of_source.fillna({"share": 0.0, "n": 0})
         steps = [str(step) for step in of_source["iteration"]]
         names = literal([str(method) for method in of_source["method"]])
         figure.add_bar(

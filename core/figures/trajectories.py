@@ -96,6 +96,8 @@ def acceptance_lines(weighings: Mapping[str, Weighing], *, title: str) -> go.Fig
             ("used a tool", "circle", "lines+markers"),
             ("no tool", "diamond-open", "markers"),
         ):
+            if found.acceptance.empty:
+                continue
             rows = found.acceptance.loc[found.acceptance["tools"] == tools]
             if rows.empty:
                 continue

@@ -1,11 +1,12 @@
 """Files that may hold rollouts: found in a folder or handed over, each read into a frame."""
 
 import io
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from core.errors import TableError
@@ -161,6 +162,38 @@ def _load_parquet(file: RolloutFile, without: Collection[str]) -> LoadedFile:
     if frame.empty:
         raise TableError(f"{file.name}: the file has no rows.")
     frame = frame.reset_index(drop=True)
+    return LoadedFile(file, _placed(frame, file.name, "row", range(1, len(frame) + 1)))
+
+
+def matching_rows(file: RolloutFile, wanted: Mapping[str, str]) -> LoadedFile | None:
+    """The rows of a Parquet file whose columns hold what is wanted; None without any.
+
+    One row group is held at a time, and only those with such rows are read whole.
+
+    Args:
+        file: the file.
+        wanted: what is wanted, as text ("7" for the number 7), by column.
+
+    Raises:
+        TableError: when it is no complete Parquet file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    opened = _opened(file, pq.ParquetFile)
+    if not set(wanted) <= set(opened.schema_arrow.names):
+        return None
+    parts = []
+    for group in range(opened.num_row_groups):
+        keys = opened.read_row_group(group, columns=list(wanted)).to_pandas()
+        fits = np.ones(len(keys), dtype=bool)
+        for name, value in wanted.items():
+            fits &= (keys[name].astype("str") == value).to_numpy()
+        if fits.any():
+            parts.append(opened.read_row_group(group).filter(pa.array(fits)))
+    if not parts:
+        return None
+    frame = pa.concat_tables(parts).to_pandas().reset_index(drop=True)
     return LoadedFile(file, _placed(frame, file.name, "row", range(1, len(frame) + 1)))
 
 

@@ -22,6 +22,7 @@ from core.rollouts.files import (
     RolloutFile,
     find_files,
     load_table,
+    matching_rows,
     parquet_columns,
     parquet_rows,
 )
@@ -35,11 +36,14 @@ from core.rollouts.readers.base import (
 )
 from core.rollouts.readers.columns import ColumnMapping, convert_with
 from core.rollouts.table import FILE, ROW, CheckedRollouts, RolloutProblem, check_rollouts
+from core.schema import ROLLOUT_COLUMNS
 
 LARGE_ROWS = 300_000
 """More rollouts than this are held without their texts, if they can be."""
 
 TEXTS = ("prompt", "response", "messages")
+_UNDERSTOOD = ("step", "problem_id", "answer")
+"""What must have a column of its own where texts are left in the files."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class ReadRollouts:
         n_files: files that were read.
         unread: answers that could not be read, by reason.
         columns: columns of the files as they are named there, in order of first appearance.
+        texts_left: whether prompts and responses were left in the files; `read_samples` reads them.
     """
 
     checked: CheckedRollouts
@@ -59,6 +64,7 @@ class ReadRollouts:
     n_files: int
     unread: Mapping[str, int]
     columns: tuple[str, ...]
+    texts_left: bool = False
 
     @property
     def table(self) -> pd.DataFrame:
@@ -86,7 +92,8 @@ def read_rollout_files(
         algebra: whether answers that differ as text from their reference are compared by computer
             algebra.
         texts: whether prompts and responses are read; where it is None, they are unless there are
-            more than `LARGE_ROWS` rows in Parquet files that hold the answers besides.
+            more than `LARGE_ROWS` rows in Parquet files that hold the answers besides, and no rule
+            needs the responses.
 
     Raises:
         TableError: when nothing of it can be read.
@@ -94,8 +101,9 @@ def read_rollout_files(
     files = find_files(source) if isinstance(source, Path) else tuple(source)
     if isinstance(source, Path) and not name and source.is_dir():
         name = run_of_folder(PurePosixPath(source.resolve().as_posix()))
-    lean = not texts if texts is not None else _is_large(files)
-    parts, problems, columns = _convert_all(files, mapping, TEXTS if lean else ())
+    lean = not texts if texts is not None else rule is None and _is_large(files, mapping)
+    without = _text_columns(mapping) if lean else ()
+    parts, problems, columns = _convert_all(files, _named_without(mapping, without), without)
     frame, notes = _joined(parts, name)
     if lean:
         notes.append("Prompts and responses were left on the disk: there are too many to hold.")
@@ -103,6 +111,7 @@ def read_rollout_files(
     frame, unread, told = _with_answers(frame, rule, algebra)
     checked = check_rollouts(frame, name=label, run=name)
     return ReadRollouts(
+        texts_left=lean,
         checked=CheckedRollouts(
             table=checked.table,
             problems=(*problems, *checked.problems),
@@ -222,19 +231,82 @@ def _joined(parts: Sequence[tuple[Reader, Converted]], name: str) -> tuple[pd.Da
     return frame, notes
 
 
-def _is_large(files: Sequence[RolloutFile]) -> bool:
+def read_samples(
+    source: Path | Sequence[RolloutFile],
+    *,
+    problem_id: str,
+    step: int,
+    mapping: ColumnMapping | None = None,
+    name: str = "",
+) -> pd.DataFrame:
+    """The rollouts of one problem at one step with their texts, from Parquet files.
+
+    For tables whose texts were left on the disk: nothing else of the files is held.
+
+    Args:
+        source: as for `read_rollout_files`.
+        problem_id: the problem, as the table names it.
+        step: the step.
+        mapping: as for `read_rollout_files`.
+        name: as for `read_rollout_files`.
+
+    Returns:
+        A rollout table; no rows where the files hold none of it.
+
+    Raises:
+        TableError: when no file can be read.
+    """
+    files = find_files(source) if isinstance(source, Path) else tuple(source)
+    named = mapping.columns if mapping is not None else {}
+    keys = (named.get("step", "step"), named.get("problem_id", "problem_id"))
+    wanted = dict(zip(keys, (str(step), problem_id), strict=True))
+    found: list[pd.DataFrame] = []
+    for file in files:
+        loaded = matching_rows(file, wanted)
+        if loaded is None:
+            continue
+        reader = reader_of(list(loaded.frame.columns), file.name)
+        made = reader.convert(loaded) if mapping is None else convert_with(loaded, mapping)
+        if "run" not in made.frame.columns:
+            made.frame["run"] = run_in_name(file.name, "") or name or "run"
+        found.append(made.frame)
+    if not found:
+        return pd.DataFrame(columns=list(ROLLOUT_COLUMNS))
+    frame = pd.concat(found, ignore_index=True).drop(columns=REFERENCE, errors="ignore")
+    return check_rollouts(frame, run=name).table
+
+
+def _is_large(files: Sequence[RolloutFile], mapping: ColumnMapping | None) -> bool:
     """Whether there are many rows, all in Parquet files that need no text to be understood."""
     if not all(file.name.lower().endswith(".parquet") for file in files):
+        return False
+    named = {name: name for name in _UNDERSTOOD} if mapping is None else mapping.columns
+    if not set(_UNDERSTOOD) <= set(named):
         return False
     n_rows = 0
     for file in files:
         try:
-            if not {"step", "problem_id", "answer"} <= set(parquet_columns(file)):
+            if not {named[name] for name in _UNDERSTOOD} <= set(parquet_columns(file)):
                 return False
             n_rows += parquet_rows(file)
         except TableError:
             continue
     return n_rows > LARGE_ROWS
+
+
+def _text_columns(mapping: ColumnMapping | None) -> tuple[str, ...]:
+    """The columns of the files that hold texts."""
+    if mapping is None:
+        return TEXTS
+    return tuple(mapping.columns[name] for name in TEXTS if name in mapping.columns)
+
+
+def _named_without(mapping: ColumnMapping | None, without: Sequence[str]) -> ColumnMapping | None:
+    """The mapping without columns that are not read."""
+    if mapping is None or not without:
+        return mapping
+    kept = {known: column for known, column in mapping.columns.items() if column not in without}
+    return ColumnMapping(kept, mapping.fixed_step)
 
 
 def _first_step(part: Converted) -> float:

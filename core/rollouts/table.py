@@ -5,7 +5,7 @@ types are made true, duplicates are found, and what cannot be used is counted an
 row never sinks the rest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,9 +169,7 @@ class _Work:
         if pd.api.types.is_string_dtype(cells.dtype) and cells.dtype != object:
             made = cells.astype("str")
         else:
-            made = pd.Series(
-                [_text(value, strict) for value in cells], index=cells.index, dtype="str"
-            )
+            made = _each_once(cells, lambda value: _text(value, strict))
         missing = made.isna()
         bad = missing & cells.notna()
         if required:
@@ -224,12 +222,7 @@ class _Work:
 
     def answers(self, column: str) -> "pd.Series[Any]":
         """Answers in their normal form, missing where there is none."""
-        cells = self.cells(column)
-        distinct = cells.drop_duplicates() if _hashable(cells) else cells
-        known = {_key(value): _answer(value) for value in distinct if value is not None}
-        return pd.Series(
-            [known.get(_key(value)) for value in cells], index=cells.index, dtype="str"
-        )
+        return _each_once(self.cells(column), _answer)
 
     def optional(self, column: str) -> "pd.Series[Any]":
         """An optional column in its type."""
@@ -410,12 +403,14 @@ def _answer(value: Any) -> str | None:
     return normal_form(str(plain)) or None
 
 
-def _key(value: Any) -> Any:
-    return value if isinstance(value, str) else repr(value)
-
-
-def _hashable(cells: "pd.Series[Any]") -> bool:
-    return cells.dtype != object or all(isinstance(value, str | None.__class__) for value in cells)
+def _each_once(cells: "pd.Series[Any]", function: Callable[[Any], str | None]) -> "pd.Series[Any]":
+    """The function of each cell as text; texts that come again are worked on once."""
+    if cells.dtype == object and not all(isinstance(cell, str | None) for cell in cells):
+        return pd.Series([function(cell) for cell in cells], index=cells.index, dtype="str")
+    codes, distinct = pd.factorize(cells)
+    made = pd.Series([*(function(cell) for cell in distinct), None], dtype="str")
+    # What is missing has the code -1: the last, which is missing too.
+    return made.take(codes % len(made)).set_axis(cells.index)
 
 
 def _found(value: Any) -> str:

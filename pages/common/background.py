@@ -33,6 +33,9 @@ class Outcome:
 
 RUNNING = Outcome("running")
 
+WATCH_S = 1.0
+"""How soon a page that shows an older value looks whether the newer one is there."""
+
 
 class Tasks:
     """Computes each thing once, in threads of its own, and remembers the latest outcomes.
@@ -107,4 +110,75 @@ def look_again() -> None:
     """Runs the page again after a moment, for a page that waits for an outcome."""
     context = get_script_run_ctx()
     if context is not None and context.fragment_ids_this_run:
+        st.rerun()
+
+
+@dataclass
+class _Steady:
+    """What a session shows in one place, and what it waits for there."""
+
+    variant: Hashable = None
+    asked: Hashable | None = None
+    shown: tuple[Hashable, Outcome] | None = None
+
+
+def steady_outcome(
+    slot: str, variant: Hashable, key: Hashable, compute: Callable[[], Any]
+) -> Outcome:
+    """The outcome for data that changes by itself, such as a folder that training fills.
+
+    While the latest state is worked on, the value of an earlier one stays; states that come faster
+    than they can be worked on are skipped, one piece of work at a time; and only the value that is
+    shown is kept.
+
+    Args:
+        slot: the place on the page; each session has one value in it.
+        variant: what the visitor chose; another choice never shows the value of this one.
+        key: the state of the data.
+        compute: makes the value.
+    """
+    field = f"steady-{slot}"
+    held: _Steady = st.session_state.get(field) or _Steady()
+    if held.variant != variant:
+        held = _Steady(variant)
+    st.session_state[field] = held
+    wanted = (slot, variant, key)
+    if held.shown is not None and held.shown[0] == wanted and held.shown[1].state == "done":
+        return held.shown[1]
+    if held.asked is not None and held.asked != wanted:
+        earlier = tasks().known(held.asked)
+        if earlier is not None and earlier.state == "running":
+            return _older(held, held.asked)
+        if earlier is not None and earlier.state == "done":
+            _show(held, held.asked, earlier)
+    held.asked = wanted
+    outcome = tasks().outcome(wanted, compute)
+    if outcome.state == "running":
+        return _older(held, wanted)
+    _show(held, wanted, outcome)
+    return outcome
+
+
+def _older(held: _Steady, awaited: Hashable) -> Outcome:
+    """The value that is there, until what is awaited is; running where there is none."""
+    if held.shown is None:
+        return RUNNING
+    _look_when_done(awaited)
+    return held.shown[1]
+
+
+def _show(held: _Steady, key: Hashable, outcome: Outcome) -> None:
+    if held.shown is not None and held.shown[0] != key:
+        tasks().forget(held.shown[0])
+    held.shown = (key, outcome)
+
+
+@st.fragment(run_every=WATCH_S)
+def _look_when_done(key: Hashable) -> None:
+    """Runs the page again once a piece of work is done."""
+    context = get_script_run_ctx()
+    if context is None or not context.fragment_ids_this_run:
+        return
+    outcome = tasks().known(key)
+    if outcome is None or outcome.state != "running":
         st.rerun()

@@ -1,6 +1,6 @@
 """Which rollouts a lab works on: recorded runs, the visitor's files, or a folder that fills."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -45,6 +45,8 @@ class ChosenRollouts:
         notes: what was left out, guessed or is missing, a sentence each.
         collection: the recorded collection, or None for the visitor's own rollouts.
         python: the lines that give `rollouts` in a script.
+        samples: the rollouts of a problem (its id) at a step with their texts, where the table is
+            too large to hold these; None where the table has them.
     """
 
     table: pd.DataFrame
@@ -55,6 +57,7 @@ class ChosenRollouts:
     notes: tuple[str, ...]
     collection: str | None
     python: str = ""
+    samples: Callable[[str, int], pd.DataFrame] | None = None
 
 
 def choose_rollouts(
@@ -131,6 +134,7 @@ def _own(name: str, own: OwnRollouts | None) -> ChosenRollouts | None:
         notes=own.read.checked.notes,
         collection=None,
         python=own.python,
+        samples=own.samples,
     )
 
 

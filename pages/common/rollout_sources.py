@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
@@ -12,10 +13,11 @@ from core.errors import WorkbenchError
 from core.local_data import find_local_data
 from core.rollouts.answers import AnswerRule
 from core.rollouts.files import RolloutFile, find_files
+from core.rollouts.readers.base import run_of_folder
 from core.rollouts.readers.columns import ColumnMapping
-from core.rollouts.reading import ReadRollouts, peek, read_rollout_files
+from core.rollouts.reading import ReadRollouts, peek, read_rollout_files, read_samples
 from core.schema import content_id
-from pages.common.background import Outcome, tasks
+from pages.common.background import steady_outcome
 from pages.common.hosting import data_roots
 from pages.common.lab_run import is_there
 from pages.common.markup import plain
@@ -27,6 +29,9 @@ WATCH_S = 5.0
 """How often a watched folder is looked at."""
 
 SHOWN_PROBLEMS = 30
+SHOWN_UNREAD = 5
+SHOWN_END = 160
+"""Characters of a response without an answer that are shown."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,15 @@ class OwnRollouts:
         key: changes whenever the files or the way they are read do.
         source: in words.
         python: the lines that give `rollouts` in a script.
+        samples: the rollouts of a problem at a step with their texts, where these were left in the
+            files; None where the table has them.
     """
 
     read: ReadRollouts
     key: str
     source: str
     python: str
+    samples: Callable[[str, int], pd.DataFrame] | None = None
 
 
 def from_upload(name: str) -> OwnRollouts | None:
@@ -114,7 +122,7 @@ def from_folder(name: str) -> OwnRollouts | None:
         if watched:
             _watch(name, None, "")
         return None
-    state = content_id([file.stamp for file in files])
+    state = _state(files)
     if watched:
         _watch(name, path, state)
     return _read(name, state, lambda: files, typed.strip(), f"Path({str(path)!r})", folder=path)
@@ -131,43 +139,52 @@ def _read(
 ) -> OwnRollouts | None:
     """Looks at the files, asks how they are read, and reads them, all of it in the background."""
     where = str(folder) if folder is not None else ""
-    looked = tasks().outcome(("rollouts", "look", where, key), lambda: peek(files()))
-    if looked.state == "running" and folder is not None:
-        looked = _last(name, "look", where) or looked
+    looked = steady_outcome(f"{name}-rollouts-look", where, key, lambda: peek(files()))
     if not is_there(looked, "Looking at the files …"):
         return None
-    _remember(name, "look", where, looked)
     mapping, rule = choose_reading(name, looked.value)
     way = content_id([repr(mapping), repr(rule)])
-    outcome = tasks().outcome(
-        ("rollouts", "read", where, key, way),
-        lambda: _read_all(files(), folder, mapping, rule),
+    # What was there before stays on the screen while new files are read.
+    outcome = steady_outcome(
+        f"{name}-rollouts-read",
+        (where or key, way),
+        key,
+        lambda: (
+            key,
+            read_rollout_files(files(), name=_run_name(folder), mapping=mapping, rule=rule),
+        ),
     )
-    if outcome.state == "running" and folder is not None:
-        # What was there before stays on the screen while new files are read.
-        outcome = _last(name, "read", where + way) or outcome
     if not is_there(outcome, f"Reading {plain(label)} …"):
         return None
-    _remember(name, "read", where + way, outcome)
-    read: ReadRollouts = outcome.value
+    state, read = outcome.value
     _told(read)
     return OwnRollouts(
         read=read,
-        key=content_id([where, key, way, len(read.table)]),
+        key=content_id([where, state, way]),
         source=label,
         python=_as_python(python_source, mapping, rule),
+        samples=_samples_of(files(), mapping, _run_name(folder)) if read.texts_left else None,
     )
 
 
-def _read_all(
-    files: Sequence[RolloutFile],
-    folder: Path | None,
-    mapping: ColumnMapping | None,
-    rule: AnswerRule | None,
-) -> ReadRollouts:
-    # A folder is listed again: training has gone on since the script looked.
-    source: Path | Sequence[RolloutFile] = folder if folder is not None else files
-    return read_rollout_files(source, mapping=mapping, rule=rule)
+def _samples_of(
+    files: Sequence[RolloutFile], mapping: ColumnMapping | None, name: str
+) -> Callable[[str, int], pd.DataFrame]:
+    def samples(problem_id: str, step: int) -> pd.DataFrame:
+        return read_samples(files, problem_id=problem_id, step=step, mapping=mapping, name=name)
+
+    return samples
+
+
+def _run_name(folder: Path | None) -> str:
+    """The run that a folder's own place names; nothing for files."""
+    if folder is None or not folder.is_dir():
+        return ""
+    return run_of_folder(PurePosixPath(folder.resolve().as_posix()))
+
+
+def _state(files: Sequence[RolloutFile]) -> str:
+    return content_id([file.stamp for file in files])
 
 
 def _told(read: ReadRollouts) -> None:
@@ -178,12 +195,16 @@ def _told(read: ReadRollouts) -> None:
     st.caption(
         f":material/check_circle: {len(table):,} rollouts of {table['problem_id'].nunique():,} "
         f"problems, {table['run'].nunique():,} runs, steps {steps.min():,} to {steps.max():,}. "
-        f"Files: {formats}."
+        f"{_answers_told(read)} Files: {formats}."
     )
     checked = read.checked
-    if not (checked.notes or checked.n_problems or checked.left_out):
+    n_unread = int(table["answer"].isna().sum())
+    if not (checked.notes or checked.n_problems or checked.left_out or n_unread):
         return
-    label = f"{checked.n_problems:,} problems, {checked.n_left_out:,} rows left out"
+    label = (
+        f"How it was read: {checked.n_problems:,} problems, {checked.n_left_out:,} rows left out, "
+        f"{n_unread:,} without an answer"
+    )
     with st.expander(label, icon=":material/info:"):
         for note in checked.notes:
             st.text(note)
@@ -193,6 +214,35 @@ def _told(read: ReadRollouts) -> None:
             st.text(str(problem))
         if checked.n_problems > SHOWN_PROBLEMS:
             st.caption(f"… and {checked.n_problems - SHOWN_PROBLEMS:,} more")
+        _unread_responses(table)
+
+
+def _answers_told(read: ReadRollouts) -> str:
+    """How many responses have an answer, and why others have none."""
+    answers = read.table["answer"]
+    n_unread = int(answers.isna().sum())
+    if n_unread == len(answers):
+        return "No response has an answer that could be read."
+    if not n_unread:
+        return "Every response has an answer."
+    why = "; ".join(f"{plain(reason)} ({n:,})" for reason, n in read.unread.items())
+    return (
+        f"**{n_unread:,} of {len(answers):,} responses ({n_unread / len(answers):.1%}) have no "
+        f"answer that could be read**{f': {why}' if why else ''}."
+    )
+
+
+def _unread_responses(table: pd.DataFrame) -> None:
+    """The ends of some responses without an answer: they tell which rule would read them."""
+    unread = table.loc[table["answer"].isna(), "response"].dropna().head(SHOWN_UNREAD)
+    if unread.empty:
+        return
+    st.caption(
+        "The ends of some responses without an answer. If answers stand there, choose another rule "
+        "above under “How they are read”."
+    )
+    for response in unread:
+        st.text(f"… {response[-SHOWN_END:]}" if len(response) > SHOWN_END else response)
 
 
 @st.fragment(run_every=WATCH_S)
@@ -207,7 +257,7 @@ def _watch(name: str, path: Path | None, state: str) -> None:
         files = find_files(path if path is not None else find_local_data(typed, roots))
     except WorkbenchError:
         return
-    if content_id([file.stamp for file in files]) != state:
+    if _state(files) != state:
         st.rerun()
 
 
@@ -229,15 +279,6 @@ def _kept(name: str, uploaded: list[tuple[str, bytes]]) -> list[tuple[str, bytes
                 on_click=lambda: st.session_state.pop(field, None),
             )
     return kept
-
-
-def _last(name: str, what: str, key: str) -> Outcome | None:
-    held: tuple[str, Outcome] | None = st.session_state.get(f"{name}-rollout-last-{what}")
-    return held[1] if held is not None and held[0] == key else None
-
-
-def _remember(name: str, what: str, key: str, outcome: Outcome) -> None:
-    st.session_state[f"{name}-rollout-last-{what}"] = (key, outcome)
 
 
 def _as_python(source: str, mapping: ColumnMapping | None, rule: AnswerRule | None) -> str:

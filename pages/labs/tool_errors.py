@@ -11,7 +11,7 @@ from pages.common.trajectories.claim import claim
 from pages.common.trajectories.inspector_view import UPDATE, inspector_view, update_options
 from pages.common.trajectories.no_tool_view import no_tool_view, trap_of
 from pages.common.trajectories.python_view import as_python
-from pages.common.trajectories.rates_view import rates_of, rates_view
+from pages.common.trajectories.rates_view import rates_of, rates_view, shown_measure
 from pages.common.trajectories.setup import NAME, Setup, choose_setup
 from pages.common.trajectories.weights_view import MOST_GROUPS, REPEATS, weighings_of, weights_view
 
@@ -58,6 +58,7 @@ def take_along(setup: Setup, shown: str) -> None:
             "reading": setup.reading.__dict__,
             "penalties": setup.penalties.__dict__,
             "rates": rate_options.__dict__,
+            "measure": shown_measure(),
             "update": options.__dict__,
             "seed": options.seed,
         },

@@ -13,7 +13,6 @@ from core.labs.collapse.analysis import CollapseOptions, analyse
 from core.rollouts import recorded
 from pages.common.collapse.setup import NAME
 from tests.core.labs.collapse.tables import rollouts
-from tests.pages.conftest import ROOT
 
 PAGE = "pages/labs/collapse.py"
 OVERVIEW, PROBLEMS, AT_K, BONUS = (
@@ -64,10 +63,11 @@ def recorded_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def page(service, recorded_runs) -> AppTest:
-    test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=WAIT_S).run()
-    test.switch_page(PAGE).run()
-    return settled(test)
+def page(app: AppTest, recorded_runs: None) -> AppTest:
+    app.default_timeout = WAIT_S
+    app.run()
+    app.switch_page(PAGE).run()
+    return settled(app)
 
 
 def settled(test: AppTest) -> AppTest:

@@ -171,3 +171,139 @@ def test_a_folder_is_read_and_read_again_when_it_has_grown(
     # What lies outside the folders the operator names is refused, there or not.
     app.text_input(key="lab-rollout-folder").set_value(str(tmp_path / "rollouts")).run()
     assert "not a folder this server may read" in app.error[0].value.replace("\\", "")
+
+
+def serve(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the page read the folders under `root`."""
+    root.mkdir(parents=True, exist_ok=True)
+    settings = tmp_path / "settings.toml"
+    settings.write_text(f"data_folders = [{str(root)!r}]")
+    monkeypatch.setenv("REWARD_WORKBENCH_SETTINGS", str(settings))
+
+
+def open_folder(app: AppTest, folder: str) -> AppTest:
+    app.segmented_control(key="lab-rollouts").set_value("A folder on the server").run()
+    return app.text_input(key="lab-rollout-folder").set_value(folder).run()
+
+
+def test_answers_that_could_not_be_read_are_counted_on_the_page(app: AppTest) -> None:
+    rows = [
+        {"prompt": "q", "response": text, "step": 0}
+        for text in (
+            "The answer is 1",
+            "no mark at all, and too long for an answer " * 3,
+            "x " * 50,
+        )
+    ]
+    test = upload(app, "t.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+    until_text(test, "3 rollouts of t")
+    told = [each.value.replace("\\", "") for each in test.caption]
+    assert any("2 of 3 responses (66.7%) have no answer that could be read" in t for t in told)
+    assert any("no marked answer (2)" in t for t in told)
+    assert any("2 without an answer" in each.label for each in test.expander)
+    assert any(each.value.startswith("… ") for each in test.text)
+
+
+def test_a_large_table_leaves_its_texts_and_reads_those_of_a_problem(
+    app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.rollouts.reading.LARGE_ROWS", 3)
+    root = tmp_path / "served"
+    serve(root, tmp_path, monkeypatch)
+    rows = [
+        {"run": "r", "step": step, "problem_id": "p", "sample": n, "prompt": "q",
+         "response": f"text {step}.{n}", "answer": str(n), "reward": 1.0}
+        for step in (0, 1) for n in (0, 1)
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_parquet(root / "big.parquet")
+    until_text(open_folder(app, "big.parquet"), "4 rollouts of r")
+    chosen = app.session_state["chosen"]
+    assert chosen.table["response"].isna().all()
+    samples = chosen.samples("p", 1)
+    assert samples["response"].tolist() == ["text 1.0", "text 1.1"]
+
+
+def test_while_new_files_are_read_what_was_there_stays(
+    app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import threading
+
+    from core.rollouts.reading import read_rollout_files
+
+    may_read, reads = threading.Event(), []
+    may_read.set()
+
+    def slowly(*args: object, **given: object) -> object:
+        assert may_read.wait(TIMEOUT_S)
+        reads.append(len(args[0]))  # type: ignore[arg-type]
+        return read_rollout_files(*args, **given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("pages.common.rollout_sources.read_rollout_files", slowly)
+    root = tmp_path / "served"
+    serve(root, tmp_path, monkeypatch)
+    recorder = RolloutRecorder(root / "my-run")
+
+    def train(step: int) -> None:
+        recorder.record(step, ["q"], ["The answer is 1"], {"r": [1.0]})
+        recorder.flush()
+
+    train(0)
+    until_text(open_folder(app, "my-run"), "1 rollouts of my-run")
+    may_read.clear()
+    for step in (1, 2, 3):
+        # Files come faster than they are read: the first stays on the screen.
+        train(step)
+        app.button(key="lab-rollout-again").click().run()
+        assert len(app.session_state["chosen"].table) == 1
+    may_read.set()
+    until_text(app, "4 rollouts of my-run")
+    # One read at a time: the states in between were skipped.
+    assert reads == [1, 2, 4]
+
+
+@pytest.mark.slow
+def test_the_page_follows_a_real_training_while_it_runs(
+    app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, TrainerCallback
+    from trl import GRPOConfig, GRPOTrainer
+
+    from tests.tiny import chat_tokenizer, config
+
+    root = tmp_path / "served"
+    serve(root, tmp_path, monkeypatch)
+    recorder = RolloutRecorder(root / "live", "live")
+    seen: list[tuple[int, int]] = []
+
+    class Visitor(TrainerCallback):
+        """Looks at the page after every step, while the trainer waits."""
+
+        def on_step_end(self, *_: object, **__: object) -> None:
+            if not seen:
+                open_folder(app, "live")
+            else:
+                app.run()
+            until_text(app, f"{4 * (len(seen) + 1)} rollouts of live")
+            table = app.session_state["chosen"].table
+            seen.append((len(table), int(table["step"].max())))
+
+    def right(completions: list[str], **_: object) -> list[float]:
+        return [float(len(each)) for each in completions]
+
+    torch.manual_seed(0)
+    trainer = GRPOTrainer(
+        model=AutoModelForCausalLM.from_config(config("llama")),
+        args=GRPOConfig(
+            output_dir=str(tmp_path / "trl"), use_cpu=True, report_to="none", max_steps=3,
+            per_device_train_batch_size=4, num_generations=4, max_completion_length=4,
+            save_strategy="no", disable_tqdm=True, bf16=False, seed=0,
+        ),
+        processing_class=chat_tokenizer(),
+        reward_funcs=[recorder.wrap(right)],
+        train_dataset=Dataset.from_list([{"prompt": "What is two plus two?", "answer": "4"}]),
+        callbacks=[recorder.callback(), Visitor()],
+    )  # fmt: skip
+    trainer.train()
+    assert seen == [(4, 0), (8, 1), (12, 2)]

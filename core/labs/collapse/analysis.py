@@ -133,7 +133,8 @@ def analyse_counts(
             "No rollouts were drawn in training.",
             fix='Mark them "train" in the column split, or leave that column out.',
         )
-    known = tuple(run for run in base_runs if run in set(train["run"]))
+    there = set(train["run"].unique())
+    known = tuple(run for run in base_runs if run in there)
     rng = np.random.default_rng(chosen.seed)
     steps = progress(train)
     late = in_windows(train, chosen.share)

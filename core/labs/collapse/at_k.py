@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from core.labs.collapse.counts import method_of, per_group, pooled_answers
+from core.labs.collapse.counts import methods_of, per_group, pooled_answers
 from core.labs.collapse.resampling import ESTIMATE_COLUMNS, mean_bands
 from core.labs.groups import pass_at_k
 
@@ -105,7 +105,7 @@ def at_k(
     if not wanted or not len(counts):
         return AtK(pd.DataFrame(columns=columns), {})
     values = _values(counts, wanted)
-    values["method"] = [method_of(run) for run in values["run"]]
+    values["method"] = methods_of(values["run"])
     values["solved"] = values["n_correct"] > 0
     found = []
     for method, rows in values.groupby("method", sort=False):
@@ -170,7 +170,7 @@ def concentration_over_steps(
         n_prompts, method_of_interval.
     """
     groups = concentration(counts, ("run", "problem_id", "step"), correction=correction)
-    groups["method"] = [method_of(run) for run in groups["run"]]
+    groups["method"] = methods_of(groups["run"])
     found = []
     for method, rows in groups.groupby("method", sort=False):
         for measure in ("entropy", "majority_share", "distinct"):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from core.labs.collapse.at_k import Correction, concentration
-from core.labs.collapse.counts import method_of, per_group
+from core.labs.collapse.counts import methods_of, per_group
 from core.labs.collapse.windows import numbered_windows, window_names
 
 ProblemClass = Literal["solved", "collapsed right", "collapsed wrong", "lost", "still diverse"]
@@ -75,7 +75,7 @@ class ClassResult:
     def shares(self) -> pd.DataFrame:
         """method, window, problem_class, n (run × problem), share of those sampled."""
         rows = self.table.loc[self.table["problem_class"] != NOT_SAMPLED]
-        method = [method_of(run) for run in rows["run"]]
+        method = methods_of(rows["run"])
         keys = ["method", "window", "problem_class"]
         found = rows.assign(method=method).groupby(keys).size().rename("n").reset_index()
         total = found.groupby(["method", "window"])["n"].transform("sum")

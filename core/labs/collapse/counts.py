@@ -141,6 +141,11 @@ def method_of(run: str) -> str:
     return run.partition("/seed-")[0]
 
 
+def methods_of(runs: "pd.Series[str]") -> "pd.Series[str]":
+    """The method of each row's run."""
+    return runs.map({run: method_of(str(run)) for run in runs.unique()}).astype("str")
+
+
 def _placed(rollouts: pd.DataFrame) -> tuple[pd.DataFrame, "Counter[str]"]:
     """The rows that belong somewhere, each sample once, with what is summed over them."""
     reasons = Counter[str]()

@@ -222,5 +222,10 @@ def _flagged(problems: pd.DataFrame) -> pd.DataFrame:
 def _fisher(right_early: int, n_early: int, right_late: int, n_late: int) -> float:
     if not n_early or not n_late:
         return float("nan")
-    table = np.array([[right_early, n_early - right_early], [right_late, n_late - right_late]])
-    return float(scipy_stats.fisher_exact(table).pvalue)
+    # The margins are fixed: sum what is no likelier than what was seen. SciPy's `fisher_exact` gives
+    # the same number an order of magnitude slower, and there is one test a problem.
+    n_right = right_early + right_late
+    ways = np.arange(max(0, n_right - n_late), min(n_right, n_early) + 1)
+    chance = scipy_stats.hypergeom.pmf(ways, n_early + n_late, n_right, n_early)
+    seen = chance[ways == right_early]
+    return float(min(1.0, chance[chance <= seen * (1 + 1e-7)].sum()))

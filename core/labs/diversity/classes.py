@@ -17,11 +17,14 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from core.labs.groups import FloatArray
 
-Method = Literal["exact", "token-overlap", "jaccard", "n-gram", "tf-idf", "embedding", "classifier"]
-"""How alike two responses are: the same answer (1 or 0), shared words by the longer text's length,
-shared words by all words, shared runs of four words, cosine of word counts weighted by rarity,
-cosine of sentence embeddings, or the probability that a classifier of one's own gives to "these say
-the same"."""
+Method = Literal[
+    "exact", "given", "token-overlap", "jaccard", "n-gram", "tf-idf", "embedding", "classifier"
+]
+"""How alike two responses are: the same answer (1 or 0), the same class of a classifier that was
+run elsewhere (1 or 0; the column `class_id`), shared words by the longer text's length, shared
+words by all words, shared runs of four words, cosine of word counts weighted by rarity, cosine of
+sentence embeddings, or the probability that a classifier gives to "these say the same": one of
+one's own, or the one of `pair_classifier`."""
 
 METHODS: tuple[Method, ...] = get_args(Method)
 
@@ -63,6 +66,11 @@ class Classes:
     def n_classes(self) -> int:
         """How many classes there are."""
         return len(self.lowest)
+
+
+def has_texts(method: Method) -> bool:
+    """Whether a method reads the responses themselves, not answers or classes made of them."""
+    return method not in ("exact", "given")
 
 
 def token_rule(first: str, second: str) -> bool | None:

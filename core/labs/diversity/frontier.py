@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from core.errors import TableError
-from core.labs.diversity.classes import Linking, partition
+from core.labs.diversity.classes import Linking, has_texts, partition
 from core.labs.diversity.groups import groups_of
 from core.labs.diversity.measures import distinct_at_k, distinct_n, mean_distance, vendi_score
 from core.labs.diversity.similarity import Similarity
@@ -122,7 +122,7 @@ def _groups(
     found = []
     rewards = similarity.table["reward"].to_numpy(dtype=np.float64, na_value=np.nan)
     levels = similarity.table[by].to_numpy()
-    has_text = similarity.method != "exact"
+    has_text = has_texts(similarity.method)
     for keys, positions in groups_of(similarity.table, left_out):
         if len(positions) < 2:
             left_out["group of one: no others to differ from"] += len(positions)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.labs.diversity.classes import LINKINGS, IntArray, Linking, partition
+from core.labs.diversity.classes import LINKINGS, IntArray, Linking, has_texts, partition
 from core.labs.diversity.darling import (
     FLOOR,
     Normalisation,
@@ -160,7 +160,7 @@ def _one_group(
     quality = rows["reward"].to_numpy(dtype=np.float64)
     alike = similarity.of(positions)
     texts = None
-    if options.short_rule and similarity.method != "exact":
+    if options.short_rule and has_texts(similarity.method):
         texts = similarity.texts(positions)
     by_linking = {
         linking: partition(alike, options.threshold, linking, short_texts=texts)
@@ -280,6 +280,7 @@ def _notes(similarity: Similarity) -> tuple[str, ...]:
     if not similarity.n_unreadable:
         return ()
     return (
-        f"{similarity.n_unreadable:,} responses have no readable answer; those of one group count "
-        "as one class.",
+        f"{similarity.n_unreadable:,} responses have no readable "
+        f"{'answer' if similarity.method == 'exact' else 'class'}; those of one group count as one "
+        "class.",
     )

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.errors import TableError
+from core.labs.diversity import pair_classifier
 from core.labs.diversity.classes import (
     IntArray,
     Method,
@@ -35,7 +36,8 @@ class Similarity:
         table: the usable rows, index from 0 up; positions below are places in it.
         of: takes (n,) positions, gives their (n, n) similarity.
         left_out: rows of the caller's table that cannot be compared, by reason.
-        n_unreadable: rows without an answer; under "exact" they count as one answer.
+        n_unreadable: rows without an answer (or class); under "exact" (or "given") those of a group
+            count as one.
     """
 
     method: Method
@@ -59,16 +61,17 @@ def prepare(
     """Readies a rollout table for comparing its rows.
 
     Args:
-        table: rollouts; "exact" reads `answer`, all else `response`.
+        table: rollouts; "exact" reads `answer`, "given" `class_id`, all else `response`.
         method: how alike two rows are.
         vectors: (rows, d) sentence embeddings of the table's rows, for "embedding".
-        probability: of two texts saying the same, for "classifier".
+        probability: of two texts saying the same, for "classifier"; by default that of
+            `core.labs.diversity.pair_classifier`.
 
     Raises:
         TableError: when the table lacks what the method reads.
     """
-    if method == "exact":
-        return _exact(table)
+    if method in ("exact", "given"):
+        return _exact(table, method)
     if "response" not in table.columns or not table["response"].notna().any():
         raise TableError(
             "These rollouts have no texts.", fix="Compare their answers: choose the exact answer."
@@ -85,23 +88,29 @@ def prepare(
         return Similarity(method, usable, lambda at: cosine_similarity(kept[at]), left_out)
     if method == "tf-idf":
         return _tfidf(usable, left_out)
+    if method == "classifier" and probability is None:
+        return _classified(usable, left_out)
     return _of_texts(usable, method, left_out, probability)
 
 
-def _exact(table: pd.DataFrame) -> Similarity:
-    if "answer" not in table.columns or not table["answer"].notna().any():
+def _exact(table: pd.DataFrame, method: Method) -> Similarity:
+    column = "answer" if method == "exact" else "class_id"
+    if column not in table.columns or not table[column].notna().any():
         raise TableError(
-            "These rollouts have no answers.", fix="Compare their texts, or read answers off them."
+            f"These rollouts have no {'answers' if method == 'exact' else 'classes'}.",
+            fix="Compare their texts, or read answers off them."
+            if method == "exact"
+            else "Give a column `class_id` that says which responses to a problem say the same.",
         )
     usable = table.reset_index(drop=True)
-    # Missing answers get the code -1, all of them the same.
-    codes = pd.factorize(usable["answer"])[0]
+    # Missing values get the code -1, all of them the same.
+    codes = pd.factorize(usable[column])[0]
     return Similarity(
-        "exact",
+        method,
         usable,
         lambda at: exact_similarity(codes[at].tolist()),
         {},
-        int(usable["answer"].isna().sum()),
+        int(usable[column].isna().sum()),
     )
 
 
@@ -115,6 +124,24 @@ def _tfidf(usable: pd.DataFrame, left_out: dict[str, int]) -> Similarity:
         return found
 
     return Similarity("tf-idf", usable, of, left_out)
+
+
+def _classified(usable: pd.DataFrame, left_out: dict[str, int]) -> Similarity:
+    """The shipped classifier, from the similarities that it reads."""
+    parts = {name: _by_name(usable, name, left_out) for name in pair_classifier.INPUTS}
+
+    def of(at: IntArray) -> FloatArray:
+        found = pair_classifier.probability({name: part.of(at) for name, part in parts.items()})
+        np.fill_diagonal(found, 1.0)
+        return found
+
+    return Similarity("classifier", usable, of, left_out)
+
+
+def _by_name(usable: pd.DataFrame, name: Method, left_out: dict[str, int]) -> Similarity:
+    if name == "tf-idf":
+        return _tfidf(usable, left_out)
+    return _of_texts(usable, name, left_out, None)
 
 
 def _of_texts(

@@ -11,16 +11,28 @@ from core.labs.self_rewarding.audit import AuditResult
 from core.labs.self_rewarding.estimates import POOLED
 from core.labs.self_rewarding.iterations import GAP_RATIO, KEPT
 from core.labs.self_rewarding.pairs import FIRST, FUTURE
+from core.stats import Estimate
 
 Row = Mapping[Any, Any]
 
 _VERBS = {
-    "cosine": ("more alike", "less alike", "chosen and rejected"),
+    "cosine": ("more alike", "less alike", "the cosine of chosen and rejected"),
+    "loss": ("higher", "lower", "DPO's loss, mean over the updates,"),
+    "loss_before": ("higher", "lower", "DPO's loss before the updates"),
+    "loss_after": ("higher", "lower", "DPO's loss after the updates"),
+    "weight": ("higher", "lower", "DPO's weight, mean over the updates,"),
+    "weight_before": ("higher", "lower", "DPO's weight before the updates"),
     "weight_after": ("higher", "lower", "DPO's weight after the updates"),
+    "gradient_norm": ("larger", "smaller", "the measured norm of a pair's gradient"),
+    "gradient_before": ("larger", "smaller", "the gradient scale before the updates"),
     "gradient_after": ("larger", "smaller", "the gradient scale after the updates"),
     "outside_gap": ("wider", "narrower", "the gap under the outside model"),
     drift.AGREEMENT: ("higher", "lower", "the agreement of judge and outside model"),
 }
+
+
+_STRONG = 0.7
+"""A rank correlation surely above this is called good."""
 
 
 def gap_sentences(estimates: pd.DataFrame, changes: pd.DataFrame) -> list[str]:
@@ -63,6 +75,25 @@ def change_sentences(estimates: pd.DataFrame, changes: pd.DataFrame, measure: st
             told += "; too few problems for an interval."
         sentences.append(told)
     return sentences
+
+
+def bound_sentence(found: Estimate) -> str:
+    """Whether the bound on the gradient ranks pairs as the measured gradient does."""
+    if not math.isfinite(found.value):
+        return "Too few pairs to hold the bound against the measured gradient."
+    told = (
+        f"Over {found.n:,} recorded pairs the bound (weight times distance of the states) and the "
+        f"measured gradient have a rank correlation of {found.value:.2f}"
+    )
+    if not math.isfinite(found.low):
+        return told + "; too few problems for an interval."
+    told += f" ({found.low:.2f} to {found.high:.2f}): "
+    if found.low <= 0 <= found.high:
+        return told + "the bound does not tell which pairs have a large gradient here."
+    if found.high < 0:
+        return told + "pairs with a larger bound have the smaller gradients here."
+    strength = "well" if found.low > _STRONG else "only in part"
+    return told + f"the bound tells {strength} which pairs have a large gradient here."
 
 
 def kept_sentence(estimates: pd.DataFrame) -> str:

@@ -7,11 +7,14 @@ are, what DPO makes of them, how many problems gave a pair, and who won the two 
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scipy import stats as scipy_stats
 
 from core.errors import TableError
 from core.labs.self_rewarding.dpo import (
     BETA,
+    cosines,
     dpo_loss,
     dpo_margin,
     dpo_weight,
@@ -26,7 +29,13 @@ from core.labs.self_rewarding.estimates import (
 )
 from core.labs.self_rewarding.generations import Alteration, Generations, altered
 from core.labs.self_rewarding.pairs import SOURCES, Ties, build_pairs
-from core.stats import FloatArray, clustered_mean, clustered_share
+from core.stats import (
+    Estimate,
+    FloatArray,
+    clustered_mean,
+    clustered_share,
+    clustered_statistic,
+)
 
 KEPT = "kept"
 """The measure that is about problems, not pairs: the share of them that gave a pair."""
@@ -50,6 +59,13 @@ MEASURES: dict[str, tuple[str, str]] = {
         "Weight times the distance of the two responses' states: what bounds the gradient, up to "
         "a constant.",
     ),
+    "gradient_norm": (
+        "Gradient norm, measured",
+        "Length of the gradient of the pair's loss over all trained weights, before the updates, "
+        "where every weight is beta / 2.",
+    ),
+    "loss": ("Loss during", "DPO's loss, mean over the times that the updates read the pair."),
+    "weight": ("Weight during", "beta (1 - sigmoid(margin)), mean over the same times."),
     "margin_after": ("Margin after", "DPO's margin after the iteration's updates."),
     "loss_after": ("Loss after", "DPO's loss after the iteration's updates, in nats."),
     "weight_after": ("Weight after", "beta (1 - sigmoid(margin)) after the updates."),
@@ -161,6 +177,47 @@ def measured(pairs: pd.DataFrame, *, beta: float = BETA) -> pd.DataFrame:
     return table
 
 
+def bound_check(
+    pairs: pd.DataFrame, *, seed: int = 0, confidence: float = 0.95, n_draws: int = 500
+) -> Estimate | None:
+    """Whether the bound tells which pairs have a large gradient: our own check of it.
+
+    Spearman's rank correlation, over all pairs, of `gradient_before` (weight times distance of the
+    states) with `gradient_norm` (measured). The interval resamples problems.
+
+    Args:
+        pairs: `IterationResult.pairs`.
+        seed: of the resampling.
+        confidence: of the interval.
+        n_draws: of the resampling.
+
+    Returns:
+        None where one of the two was not recorded.
+    """
+    names = ["gradient_before", "gradient_norm"]
+    if not set(names) <= set(pairs.columns):
+        return None
+    both = pairs[names].to_numpy(np.float64)
+    finite = np.isfinite(both).all(axis=1)
+    usable = both[finite]
+
+    def correlation(weights: FloatArray) -> float:
+        drawn = np.repeat(usable, weights.astype(np.int64), axis=0)
+        if len(drawn) < 2 or (np.ptp(drawn, axis=0) == 0).any():
+            return float("nan")
+        return float(scipy_stats.spearmanr(drawn[:, 0], drawn[:, 1]).statistic)
+
+    without = int((~finite).sum())
+    return clustered_statistic(
+        correlation,
+        list(pairs.loc[finite, "problem_id"]),
+        rng=np.random.default_rng(seed),
+        confidence=confidence,
+        n_resamples=n_draws,
+        left_out={"no number": without} if without else {},
+    )
+
+
 def _distance(table: pd.DataFrame) -> FloatArray | None:
     if "distance" in table.columns:
         return table["distance"].to_numpy(np.float64)
@@ -239,6 +296,7 @@ def rebuild(
     rule: PairRule,
     change: Alteration | None = None,
     *,
+    embeddings: npt.ArrayLike | None = None,
     beta: float = BETA,
     confidence: float = 0.95,
     n_draws: int = N_DRAWS,
@@ -252,12 +310,17 @@ def rebuild(
         generations: recorded samples.
         rule: how pairs are built.
         change: what is changed about the samples first; its seed also draws among ties.
+        embeddings: (n, d) of the responses, one a row of `generations.table`, for the cosine of
+            each pair; without them there is none.
         beta: of DPO.
         confidence: of the intervals.
         n_draws: of the resampling.
+
+    Raises:
+        TableError: when there are not as many embeddings as samples.
     """
     change = change or Alteration()
-    table = altered(generations.table, change)
+    table = altered(_numbered(generations.table, embeddings), change)
     rng = np.random.default_rng([change.seed, 1])
     built, left_out = [], []
     for (run_name, iteration), group in table.groupby(["run", "iteration"], sort=False):
@@ -268,8 +331,13 @@ def rebuild(
         built.append(found.pairs.assign(run=place[0], iteration=place[1]))
         left_out += [(*place, why, n) for why, n in found.left_out.items()]
     pairs = pd.concat(built, ignore_index=True) if built else _no_pairs()
+    pairs = _with_samples(pairs, table)
+    if embeddings is not None and len(pairs):
+        vectors = np.asarray(embeddings)
+        rows = (pairs[f"{side}_row"].to_numpy(np.int64) for side in ("chosen", "rejected"))
+        pairs["cosine"] = cosines(*(vectors[row] for row in rows))
     return run(
-        _with_samples(pairs, table),
+        pairs,
         problems=table[["run", "iteration", "problem_id"]].drop_duplicates(),
         left_out=pd.DataFrame(left_out, columns=["run", "iteration", "reason", "n"]),
         beta=beta,
@@ -277,6 +345,15 @@ def rebuild(
         confidence=confidence,
         n_draws=n_draws,
     )
+
+
+def _numbered(table: pd.DataFrame, embeddings: npt.ArrayLike | None) -> pd.DataFrame:
+    """The samples with their row's number, where it will be asked for."""
+    if embeddings is None:
+        return table
+    if len(np.asarray(embeddings)) != len(table):
+        raise TableError(f"There are not as many embeddings as samples ({len(table):,}).")
+    return table.assign(row=np.arange(len(table)))
 
 
 def _no_pairs() -> pd.DataFrame:
@@ -290,6 +367,7 @@ def _with_samples(pairs: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
         return pairs
     keys = ["run", "iteration", "problem_id", "source", "sample"]
     named = {"response": "{}", "recorded_score": "recorded_{}", "outside": "outside_{}"}
+    named |= {"row": "{}_row"}
     there = [name for name in named if name in table.columns]
     samples = table.drop_duplicates(keys)[[*keys, *there]]
     for side in ("chosen", "rejected"):

@@ -1,6 +1,7 @@
 """What was found as tables that a saved run or a report keeps."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -51,6 +52,29 @@ def messy_table(weighings: Mapping[str, Weighing]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def weighings_of(
+    messy_weight: pd.DataFrame, acceptance: pd.DataFrame | None = None
+) -> dict[str, Weighing]:
+    """The way back from `messy_table`, by strategy, for drawing a saved result again.
+
+    Args:
+        messy_weight: of `messy_table`.
+        acceptance: the table of that name of `to_tables`; without it no chances are drawn.
+    """
+    found = {}
+    for strategy, rows in messy_weight.groupby("strategy", sort=False):
+        by_what = rows.set_index("what")
+        before, after, change = (
+            _estimate(by_what.loc[what]) for what in ("before", "after", "change")
+        )
+        chances = pd.DataFrame() if acceptance is None else acceptance
+        if len(chances):
+            chances = chances.loc[chances["strategy"] == strategy].drop(columns="strategy")
+        n_groups = int(by_what["groups"].iloc[0])
+        found[str(strategy)] = Weighing(before, after, change, chances, {}, n_groups)
+    return found
+
+
 def trap_table(trap: NoToolTrap) -> pd.DataFrame:
     """Meetings of right rollouts without and with tool calls."""
     named = {"lower penalty": trap.wins, "equal": trap.ties, "higher penalty": trap.losses}
@@ -61,7 +85,15 @@ def trap_table(trap: NoToolTrap) -> pd.DataFrame:
 
 def _numbers(estimate: Estimate) -> dict[str, float | int | str]:
     return {
-        "value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n,
-        "n_problems": estimate.n_prompts, "left_out": sum(estimate.left_out.values()),
-        "method": estimate.method,
+        "value": estimate.value, "low": estimate.low, "high": estimate.high,
+        "confidence": estimate.confidence, "n": estimate.n, "n_problems": estimate.n_prompts,
+        "left_out": sum(estimate.left_out.values()), "method": estimate.method,
     }  # fmt: skip
+
+
+def _estimate(row: "pd.Series[Any]") -> Estimate:
+    left_out = {"left out": int(row["left_out"])} if row["left_out"] else {}
+    return Estimate(
+        float(row["value"]), float(row["low"]), float(row["high"]), float(row["confidence"]),
+        int(row["n"]), int(row["n_problems"]), str(row["method"]), left_out,
+    )  # fmt: skip

@@ -26,6 +26,9 @@ STRATEGY_MEANING: dict[Strategy, str] = {
     "positives uniform": "the paper's counts with right ones thinned evenly: oversampling alone",
 }
 
+CHOOSING: tuple[Strategy, ...] = ("roc-paper", "roc-code", "positives uniform")
+"""Strategies under which some rollouts are kept and others are not."""
+
 _MODES: dict[Strategy, Mode] = {
     "roc-paper": "paper",
     "roc-code": "code",

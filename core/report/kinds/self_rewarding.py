@@ -45,6 +45,16 @@ AUDIT = (
 )
 
 
+_LEARNING = (
+    "cosine",
+    "margin_after",
+    "loss_after",
+    "weight_after",
+    "gradient_after",
+    "gradient_norm",
+)
+
+
 def self_rewarding_sections(
     tables: Mapping[str, pd.DataFrame], options: Mapping[str, Any]
 ) -> Sequence[Section]:
@@ -94,10 +104,13 @@ def _pairs(
     if learned:
         readings = [
             sentence
-            for name in ("cosine", "weight_after", "gradient_after")
+            for name in ("cosine", "weight_after", "gradient_after", "gradient_norm")
             if name in result.measures
             for sentence in in_words.change_sentences(estimates, result.changes, name)
         ]
+        bound = iterations.bound_check(result.pairs)
+        if bound is not None:
+            readings.append(in_words.bound_sentence(bound))
         yield Section(
             f"{heading}: what DPO makes of them",
             "\n\n".join([WEIGHT, *readings]),
@@ -114,7 +127,7 @@ def _pairs(
 
 def _learning(result: IterationResult, options: Mapping[str, Any]) -> Iterator[go.Figure]:
     beta = options.get("beta")
-    for name in ("cosine", "margin_after", "loss_after", "weight_after", "gradient_after"):
+    for name in _LEARNING:
         if name in result.measures:
             level = float(beta) / 2 if name == "weight_after" and beta else None
             title = iterations.MEASURES[name][0]

@@ -7,6 +7,8 @@ import pandas as pd
 
 from core.figures import trajectories as figures
 from core.labs.trajectories.rates import ErrorRates, Measure
+from core.labs.trajectories.tables import weighings_of
+from core.labs.trajectories.updates import CHOOSING, GroupUpdate
 from core.report import Section, register_report
 
 KIND = "tool-errors"
@@ -42,28 +44,54 @@ def trajectory_sections(
     if "rates" in tables:
         sections.append(_rates(tables, options))
     if "messy_weight" in tables:
-        shown = {"Weight on messy rollouts": tables["messy_weight"]}
-        if "acceptance" in tables:
-            shown["Chance to be kept, by failed calls"] = tables["acceptance"]
-        sections.append(Section("What updates weigh", WEIGHT, tables=shown))
+        sections.append(_weights(tables))
     if "no_tool" in tables:
         meetings = {"Meetings within groups": tables["no_tool"]}
         sections.append(Section("Without a tool call", TRAP, tables=meetings))
     if "group" in tables:
-        sections.append(Section("One group", GROUP, tables={"Rollouts": tables["group"]}))
+        sections.append(_group(tables["group"]))
     if "left_out" in tables:
         counted = {"Rollouts by reason": tables["left_out"]}
         sections.append(Section("What was left out", tables=counted))
     return sections
 
 
-def _rates(tables: Mapping[str, pd.DataFrame], options: Mapping[str, Any]) -> Section:
-    measure: Measure = "macro" if options.get("measure") == "macro" else "micro"
-    lengths = tables["lengths"] if "lengths" in tables else pd.DataFrame()
-    rates = ErrorRates(tables["rates"], tables["groups"], lengths, "tokens")
+def _weights(tables: Mapping[str, pd.DataFrame]) -> Section:
+    acceptance = tables.get("acceptance")
+    weighings = weighings_of(tables["messy_weight"], acceptance)
+    drawn = [figures.messy_bars(weighings, title="Positive weight on right but messy rollouts")]
+    shown = {"Weight on messy rollouts": tables["messy_weight"]}
+    if acceptance is not None:
+        choosing = {name: each for name, each in weighings.items() if name in CHOOSING}
+        drawn.append(figures.acceptance_lines(choosing, title="Which right rollouts are kept"))
+        shown["Chance to be kept, by failed calls"] = acceptance
+    return Section("What updates weigh", WEIGHT, figures=drawn, tables=shown)
+
+
+def _group(rows: pd.DataFrame) -> Section:
+    kept = rows.loc[rows["kept"]]
+    # The figures read the rows only; what happened to the group stands in each row's reason.
+    update = GroupUpdate(rows, "", "", (0, 0))
     drawn = [
-        figures.rate_lines(rates, "right", measure, title="Tool errors in right rollouts"),
-        figures.rate_lines(rates, "wrong", measure, title="Tool errors in wrong rollouts"),
+        figures.penalty_bars(update, title="Penalties; dropped rollouts are faded"),
+        figures.weight_bars(update, title="Weight in the update, before and after"),
+    ]
+    note = (
+        f"{int(rows['correct'].sum())} right and {int((~rows['correct']).sum())} wrong; "
+        f"{int(kept['correct'].sum())} and {int((~kept['correct']).sum())} of them are kept."
+    )
+    return Section("One group", GROUP, figures=drawn, tables={"Rollouts": rows}, notes=[note])
+
+
+def _rates(tables: Mapping[str, pd.DataFrame], options: Mapping[str, Any]) -> Section:
+    asked = options.get("measure")
+    measure: Measure = asked if asked in ("macro", "no tool") else "micro"
+    named_measure = figures.MEASURE_TITLES[measure]
+    lengths = tables["lengths"] if "lengths" in tables else pd.DataFrame()
+    rates = ErrorRates(tables["rates"], tables["groups"], lengths, "")
+    drawn = [
+        figures.rate_lines(rates, "right", measure, title=f"Right rollouts: {named_measure}"),
+        figures.rate_lines(rates, "wrong", measure, title=f"Wrong rollouts: {named_measure}"),
     ]
     named = {"rates": "Rates", "groups": "Status of groups", "lengths": "Lengths"}
     shown = {caption: tables[name] for name, caption in named.items() if name in tables}

@@ -1,5 +1,7 @@
 """Logs of Inspect evaluations: `.eval` (a ZIP file with a JSON file a sample) and `.json`.
 
+New versions of Inspect pack a log with Zstandard, older ones with Deflate; both are read.
+
 An evaluation has no training step. Where the model's name ends in a checkpoint ("checkpoint-200",
 "step_40") that is the step; otherwise it is 0. Each epoch of a sample is one sample of its problem.
 """
@@ -7,7 +9,9 @@ An evaluation has no training step. Where the model's name ends in a checkpoint 
 import io
 import json
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +34,15 @@ from core.rollouts.table import FILE, ROW, RolloutProblem
 MAX_SAMPLE_BYTES = 64_000_000
 MAX_LOG_BYTES = 4_000_000_000
 """What one sample, and all samples, of a log may unpack to."""
+
+_ZSTANDARD = 93
+"""The method's number in ZIP files."""
+
+_LOCAL_HEADER = struct.Struct("<26sHH")
+"""What stands before a member's name and extra fields, whose lengths end it."""
+
+_DAMAGED = (zipfile.BadZipFile, NotImplementedError, OSError, zlib.error, ValueError)
+"""What reading a damaged archive raises; pyarrow's errors are among these."""
 
 _CHECKPOINT = re.compile(r"(?:checkpoint|ckpt|step|iter)[-_ ]?(\d+)", re.IGNORECASE)
 _VALUES: Mapping[str, float] = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
@@ -131,7 +144,7 @@ def _unpack(
             names = {member.filename for member in members}
             # A log of an evaluation that was cut off has its beginning only.
             start = next(n for n in ("header.json", "_journal/start.json") if n in names)
-            header = _parsed(archive.read(start), f"{file.name}: {start}")
+            header = _parsed(_read(archive, archive.getinfo(start)), f"{file.name}: {start}")
             for member in members:
                 name = member.filename
                 if not (name.startswith("samples/") and name.endswith(".json")):
@@ -139,15 +152,40 @@ def _unpack(
                 try:
                     if member.file_size > MAX_SAMPLE_BYTES:
                         raise TableError("the sample unpacks to more than 64 MB.")
-                    samples.append((name, _parsed(archive.read(member), name)))
-                except (TableError, zipfile.BadZipFile, NotImplementedError, OSError) as error:
+                    samples.append((name, _parsed(_read(archive, member), name)))
+                except (TableError, *_DAMAGED) as error:
                     problems.append(RolloutProblem(f"{file.name}, {name}", "", str(error)))
-    except (zipfile.BadZipFile, StopIteration, OSError, NotImplementedError) as error:
+    except (StopIteration, *_DAMAGED) as error:
         raise TableError(
             f"{file.name}: not a complete Inspect log: {error or 'it has no header'}.",
             fix="Copy it again.",
         ) from error
     return header, samples, problems
+
+
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """A member's content; Python's own reader of ZIP files knows no Zstandard before 3.14.
+
+    Raises:
+        BadZipFile: when it is damaged.
+    """
+    if member.compress_type != _ZSTANDARD:
+        return archive.read(member)
+    import pyarrow as pa
+
+    if member.flag_bits & 1 or archive.fp is None:
+        raise zipfile.BadZipFile(f"{member.filename}: encrypted")
+    archive.fp.seek(member.header_offset)
+    header = archive.fp.read(_LOCAL_HEADER.size)
+    if len(header) < _LOCAL_HEADER.size:
+        raise zipfile.BadZipFile(f"{member.filename}: cut off")
+    _, n_name, n_extra = _LOCAL_HEADER.unpack(header)
+    archive.fp.seek(n_name + n_extra, io.SEEK_CUR)
+    packed = archive.fp.read(member.compress_size)
+    data: bytes = pa.decompress(packed, member.file_size, codec="zstd", asbytes=True)
+    if zlib.crc32(data) != member.CRC:
+        raise zipfile.BadZipFile(f"{member.filename}: the checksum does not fit")
+    return data
 
 
 def _parsed(data: bytes, name: str) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from core.errors import SettingsError
 from core.models import precision
 from core.models.card import Dtype
+from core.models.sampling import Tokens
 
 CHATML_PROMPT = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -22,8 +23,6 @@ CHATML_PROMPT = (
 )
 """ChatML up to where the response begins, without the system prompt that SmolLM2's own template
 puts in front: the reward models of the family read conversations without it."""
-
-Tokens = tuple[int, ...]
 
 
 @dataclass(frozen=True)

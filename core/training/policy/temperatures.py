@@ -8,12 +8,13 @@ import pandas as pd
 import yaml
 
 from core.engine.service import RewardService
+from core.models.sampling import Sample, Sampling
 from core.paths import data_folder
 from core.training.classifier import base_path
 from core.training.policy.judging import rewards_of
 from core.training.policy.model import CHATML_PROMPT, Policy, load_policy
 from core.training.policy.prompts import OpenPrompt, read_open_prompts
-from core.training.policy.sampler import Sample, Sampling, draw
+from core.training.policy.sampler import draw
 
 Progress = Callable[[str], None]
 

@@ -150,7 +150,7 @@ def train(
 
     Args:
         policy: changed in place.
-        problems: a group of each is drawn in every step.
+        problems: shuffled and drawn in turn; a problem may stand there more than once.
         recipe: group size, learning rate, scale.
         source: draws and pays; its `first_step` numbers the steps.
         steps: optimiser steps.
@@ -162,7 +162,7 @@ def train(
             source,
             model=policy,
             reward_funcs=[_paid],
-            args=_config(recipe, len(problems), steps, seed, folder),
+            args=_config(recipe, recipe.problems_per_step or len(problems), steps, seed, folder),
             train_dataset=Dataset.from_list([{"prompt": each.prompt} for each in problems]),
             processing_class=tokens.hub_tokenizer(),
             callbacks=[_AfterStep(after_step)],

@@ -86,6 +86,17 @@ def pretrained_policy(recipe: Pretraining, tick: Tick | None = None) -> LlamaFor
     return policy.eval()
 
 
+def copied(policy: LlamaForCausalLM) -> LlamaForCausalLM:
+    """A policy with the same weights that is trained on its own.
+
+    A deep copy will not do: trainers put wrapped methods on the instance, and those of the copy
+    would go on computing with the weights of the original.
+    """
+    copy = LlamaForCausalLM(policy.config)
+    copy.load_state_dict(policy.state_dict())
+    return copy.train(policy.training)
+
+
 def policy_path(recipe: Pretraining) -> Path:
     """Where the pre-trained weights are kept."""
     return cache_folder() / "policies" / f"{recipe.key}.safetensors"

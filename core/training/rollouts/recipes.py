@@ -35,7 +35,8 @@ class RolloutRecipe:
         held_out: how many problems of each task that are never trained on.
         problem_seed: draws the problems; the same for all recipes of a collection.
         seeds: one run each.
-        steps: optimiser steps; every step draws a group for every training problem.
+        steps: optimiser steps.
+        problems_per_step: how many problems a step draws a group for; 0 for all of them.
         group_size: samples in a group that enter the update (G).
         oversampling: how many times G are drawn.
         resampling: which of them are kept: the first G, or resample-on-correct as in the paper or
@@ -60,6 +61,7 @@ class RolloutRecipe:
     problem_seed: int = 0
     seeds: tuple[int, ...] = (0, 1, 2)
     steps: int = 80
+    problems_per_step: int = 0
     group_size: int = 8
     oversampling: int = 1
     resampling: Resampling = "none"

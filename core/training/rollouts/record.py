@@ -1,6 +1,5 @@
 """One recorded run from recipe to table, and the recorded runs of a collection put together."""
 
-import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -78,7 +77,7 @@ def problems_of(recipe: RolloutRecipe) -> tuple[list[Problem], list[Problem]]:
 
 
 def _recorded(recipe: RolloutRecipe, seed: int, tick: Tick) -> dict[str, pd.DataFrame]:
-    policy = copy.deepcopy(pretrained_policy(recipe.policy, tick))
+    policy = pretrained_policy(recipe.policy, tick)
     training, held_out = problems_of(recipe)
     torch.manual_seed(seed)
     with _drawing(training) as draw:

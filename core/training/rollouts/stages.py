@@ -4,7 +4,6 @@ Orders that begin alike share their first stages: the policy after "a" is traine
 continued with "b" and with "c".
 """
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +15,7 @@ from transformers import LlamaForCausalLM
 from core.schema import content_id
 from core.training.rollouts.episodes import Draw, uses_tools
 from core.training.rollouts.grpo import RolloutLog, RolloutSource, problem_id, train
-from core.training.rollouts.policy import Tick
+from core.training.rollouts.policy import Tick, copied
 from core.training.rollouts.problems import Problem
 from core.training.rollouts.recipes import RolloutRecipe
 
@@ -63,7 +62,7 @@ def record_stages(
     logs: list[pd.DataFrame] = []
     policies: dict[tuple[str, ...], LlamaForCausalLM] = {(): policy}
     for prefix in sorted(prefixes, key=len):
-        policies[prefix] = copy.deepcopy(policies[prefix[:-1]])
+        policies[prefix] = copied(policies[prefix[:-1]])
         logs.append(_stage(policies[prefix], prefix, [prefix[-1]], plan))
         tests[prefix] = _tested(policies[prefix], plan)
     if n_joint:
@@ -86,7 +85,7 @@ def _stage(
     """Trains on the tasks' problems in place; a joint stage takes every task in equal parts."""
     recipe, seed = plan.recipe, plan.seed
     log = RolloutLog(f"{'>'.join(path)}/seed-{seed}", uses_tools(plan.training))
-    problems = [each for each in plan.training if each.task in tasks]
+    problems = _balanced([each for each in plan.training if each.task in tasks])
     # A joint stage has the same number of rollouts as the others: a third of each task's problems.
     problems = problems[part :: len(tasks)]
     source = RolloutSource(recipe, problems, plan.draw, log)
@@ -108,6 +107,16 @@ def _stage(
     )
     plan.done += 1
     return log.table()
+
+
+def _balanced(problems: Sequence[Problem]) -> list[Problem]:
+    """Every task as often as the largest: a task with fewer problems repeats them."""
+    by_task = {
+        task: [each for each in problems if each.task == task]
+        for task in dict.fromkeys(each.task for each in problems)
+    }
+    most = max(len(each) for each in by_task.values())
+    return [own[number % len(own)] for own in by_task.values() for number in range(most)]
 
 
 def hash_of(path: Sequence[str], seed: int) -> int:

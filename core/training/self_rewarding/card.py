@@ -69,8 +69,9 @@ def _description(recipe: SelfRewardingRecipe, rollouts: pd.DataFrame) -> str:
 def _findings(rollouts: pd.DataFrame, pairs: pd.DataFrame) -> list[str]:
     measured = iterations.run(pairs, n_draws=N_DRAWS)
     drifted = drift.run(read_generations(rollouts).table, n_draws=N_DRAWS)
-    found = []
-    for method in pairs["run"].str.rpartition("/seed-")[0].unique():
+    methods = pairs["run"].str.rpartition("/seed-")[0].unique()
+    found = [_verdict(measured.changes, list(methods))]
+    for method in methods:
         parts = [
             _from_to(measured.estimates, measured.changes, method, name, label)
             for name, label in (
@@ -91,6 +92,32 @@ def _findings(rollouts: pd.DataFrame, pairs: pd.DataFrame) -> list[str]:
         ]
         found.append(f"{method}, samples: {'; '.join(parts)}.")
     return found
+
+
+def _verdict(changes: pd.DataFrame, methods: Sequence[str]) -> str:
+    """Whether the collapse that the paper reports shows: a gap that closes, pairs grown alike."""
+    words = {
+        "gap": ("the gap closes", "the gap widens", "no change of the gap is resolved"),
+        "cosine": (
+            "chosen and rejected grow less alike",
+            "chosen and rejected grow more alike",
+            "no change of their likeness is resolved",
+        ),
+    }
+    parts = []
+    for method in methods:
+        told = []
+        for measure, (below, above, unresolved) in words.items():
+            own = changes[(changes["method"] == method) & (changes["measure"] == measure)]
+            if own.empty:
+                continue
+            row = own.iloc[0]
+            told.append(below if row["high"] < 0 else above if row["low"] > 0 else unresolved)
+        parts.append(f"{method}: {', '.join(told)}")
+    return (
+        "The paper reports that under the classic rule the gap closes and the two responses grow "
+        f"alike. At this scale, first against last iteration: {'; '.join(parts)}."
+    )
 
 
 def _from_to(

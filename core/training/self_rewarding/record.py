@@ -11,7 +11,7 @@ import pandas as pd
 
 from core.labs.self_rewarding.pairs import BuiltPairs
 from core.models.base import FloatArray
-from core.training.policy.model import Tokens
+from core.models.sampling import Tokens
 from core.training.policy.prompts import OpenPrompt
 from core.training.self_rewarding.recipe import SelfRewardingRecipe, write_self_rewarding_recipe
 from core.training.self_rewarding.update import PairRecord

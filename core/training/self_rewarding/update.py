@@ -13,8 +13,9 @@ import torch
 from torch.nn import functional
 
 from core.errors import SettingsError
+from core.models.sampling import Tokens
 from core.training.policy import Policy
-from core.training.policy.model import Reading, Tokens
+from core.training.policy.model import Reading
 from core.training.self_rewarding.recipe import SelfRewardingRecipe
 
 READ_ROWS = 16

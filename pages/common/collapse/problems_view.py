@@ -9,9 +9,11 @@ import streamlit as st
 from core.figures.collapse import class_flow, class_shares, problem_map
 from core.labs.collapse.classes import transitions
 from core.labs.collapse.counts import method_of
+from pages.common.background import tasks
 from pages.common.choices import one_of
 from pages.common.collapse.setup import NAME, Setup
 from pages.common.collapse.words import classes_sentence
+from pages.common.lab_run import is_there
 from pages.common.markup import plain
 from pages.common.section_view import draw_table, readable
 
@@ -145,11 +147,29 @@ def _samples(setup: Setup, run: str, picked: tuple[str, int] | None, shown: list
                 f"{now['distinct_so_far']} distinct answers in {now['drawn']} samples so far, "
                 f"{now['correct_so_far']} right: {solved}."
             )
-        here = rows.loc[rows["step"] == step].sort_values("sample")
+        here = _with_texts(setup, rows.loc[rows["step"] == step].sort_values("sample"))
+        if here is None:
+            return
         columns = [c for c in SAMPLE_COLUMNS if c in here and here[c].notna().any()]
         st.dataframe(readable(here[columns]), hide_index=True, key=f"{NAME}-samples", height=320)
         if "response" not in columns:
             st.caption("Only the answers of these samples were recorded, not their full texts.")
+
+
+def _with_texts(setup: Setup, here: pd.DataFrame) -> pd.DataFrame | None:
+    """The samples with their texts, read from the files where the table is too large for them."""
+    read = setup.chosen.samples
+    if read is None or here.empty:
+        return here
+    problem, step = str(here["problem_id"].iloc[0]), int(here["step"].iloc[0])
+    outcome = tasks().outcome(
+        (NAME, "samples", setup.chosen.key, problem, step), lambda: read(problem, step)
+    )
+    if not is_there(outcome, "Reading the texts …"):
+        return None
+    keys = [name for name in ("run", "split", "sample") if name in here]
+    texts = outcome.value[[*keys, "response"]].drop_duplicates(keys)
+    return here.drop(columns="response").merge(texts, on=keys, how="left")
 
 
 def _classes(setup: Setup, method: str) -> None:

@@ -13,7 +13,7 @@ from core.labs.collapse.analysis import (
 from core.labs.collapse.classes import ClassOptions
 from core.labs.collapse.spread import UNSOLVED, SpreadOptions
 from core.schema import content_id
-from pages.common.background import tasks
+from pages.common.background import steady_outcome
 from pages.common.lab_run import is_there
 from pages.common.rollout_choice import ChosenRollouts, choose_rollouts
 
@@ -44,11 +44,20 @@ def choose_setup() -> Setup | None:
     if chosen is None:
         return None
     options = _options()
-    key = content_id([chosen.key, list(chosen.base_runs), options_as_json(options)])
-    outcome = tasks().outcome((NAME, key), lambda: analyse(chosen.table, chosen.base_runs, options))
+    # A folder that fills while this counts keeps its last result on the screen.
+    choices = content_id(
+        [chosen.collection, chosen.source, list(chosen.base_runs), options_as_json(options)]
+    )
+    outcome = steady_outcome(
+        NAME,
+        choices,
+        chosen.key,
+        lambda: Setup(chosen, analyse(chosen.table, chosen.base_runs, options)),
+    )
     if not is_there(outcome, "Counting the answers …"):
         return None
-    return Setup(chosen, outcome.value)
+    found: Setup = outcome.value
+    return found
 
 
 def _options() -> CollapseOptions:

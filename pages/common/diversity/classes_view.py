@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.exports import figure_config
 from core.figures import diversity as figures
-from core.labs.diversity.classes import alike, partition, sensitivity
+from core.labs.diversity.classes import alike, has_texts, partition, sensitivity
 from core.labs.diversity.darling import diversity_scores
 from core.labs.diversity.measures import distinct_at_k, distinct_n, mean_distance, vendi_score
 from core.labs.diversity.traps import TRAP_MEANING
@@ -27,11 +27,12 @@ def classes_view(setup: Setup) -> None:
     if positions is None:
         return
     kernel = prepared.of(positions)
-    texts = prepared.texts(positions) if setup.method != "exact" else None
+    texts = prepared.texts(positions) if has_texts(setup.method) else None
     found = partition(kernel, setup.threshold, setup.linking, short_texts=texts)
     same = alike(kernel, setup.threshold, texts)
     rows = prepared.table.iloc[positions]
-    shown = texts or [str(answer) for answer in rows["answer"]]
+    column = "class_id" if setup.method == "given" else "answer"
+    shown = texts or [str(value) for value in rows[column]]
     left, right = st.columns([0.58, 0.42], gap="medium")
     with left:
         st.plotly_chart(
@@ -45,7 +46,7 @@ def classes_view(setup: Setup) -> None:
         )  # fmt: skip
     with right:
         _measures(kernel, found.labels.tolist(), texts)
-        if setup.method != "exact":
+        if has_texts(setup.method):
             st.plotly_chart(
                 figures.class_counts(
                     STEPS, sensitivity(kernel, STEPS.tolist(), short_texts=texts),
@@ -67,7 +68,7 @@ def classes_view(setup: Setup) -> None:
             "class": found.labels + 1,
             "Div": diversity_scores(found.labels.tolist()),
             "quality": rows["reward"].to_numpy(),
-            "text" if texts else "answer": shown,
+            "text" if texts else column: shown,
         }
     ).sort_values("class", kind="stable")
     st.dataframe(readable(table), hide_index=True, key=f"{NAME}-class-table", height=280)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.exports import figure_config
 from core.figures import diversity as figures
+from core.labs.diversity.classes import has_texts
 from core.labs.diversity.frontier import MEASURES, levels
 from core.labs.diversity.readings import frontier_reading
 from pages.common.diversity.parts import left_out_note
@@ -24,7 +25,7 @@ def frontier_view(setup: Setup) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         by = one_of("Over", over, "by", hint="Each value is one point of the frontier.")
-        measures = [m for m in MEASURES if m != "distinct_2" or setup.method != "exact"]
+        measures = [m for m in MEASURES if m != "distinct_2" or has_texts(setup.method)]
         measure = one_of(
             "Diversity", measures, "measure", MEASURES,
             hint="Different responses among k: classes at the threshold above, expected among k "

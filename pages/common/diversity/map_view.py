@@ -18,7 +18,7 @@ from core.labs.diversity.semantic_map import (
 )
 from core.projection import Projection
 from pages.common.diversity.parts import open_button
-from pages.common.diversity.setup import NAME, Setup, one_of
+from pages.common.diversity.setup import NAME, Setup, has_texts, one_of
 from pages.common.diversity.work import components, embeddings, keep, placed, projection
 from pages.common.section_view import readable
 
@@ -38,7 +38,7 @@ OWN_STYLE = {
 
 def map_view(setup: Setup) -> None:
     """The map with its controls, and what was selected on it."""
-    if "response" not in setup.table.columns or setup.table["response"].isna().all():
+    if not has_texts(setup.table):
         st.info(
             "These rollouts have answers only; the map needs the texts of the responses. Choose "
             "the open prompts, or look at Classes and Frontier, which read answers.",

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.labs.diversity.calibrated import NATURAL_THRESHOLD, RECORDED, calibrated_threshold
 from core.labs.diversity.classes import LINKINGS, Linking, Method
+from core.labs.diversity.classes import has_texts as reads_texts
 from core.rollouts.recorded import collections
 from core.schema import content_id
 from pages.common import choices
@@ -25,6 +26,9 @@ COLLECTIONS = ("temperatures", "collapse")
 MOST_ROWS = 20_000
 """Above so many rows, whole problems are drawn at random: every group is compared in pairs."""
 ALL_STEPS = "all steps"
+SAME_AS_ANSWER = 0.5
+"""Where no more than this share of the responses says more than its answer, there are no texts to
+compare: an embedding of a bare number means nothing."""
 
 METHOD_NAMES: dict[Method, str] = {
     "exact": "same answer",
@@ -33,12 +37,16 @@ METHOD_NAMES: dict[Method, str] = {
     "token-overlap": "token rule",
     "n-gram": "4-grams",
     "embedding": "embeddings",
+    "classifier": "classifier",
+    "given": "your classes",
 }
 METHOD_HELP = (
     "When do two responses say the same? Same answer: their final answers are equal. All others "
     "compare the texts: cosine of word counts weighted by rarity (TF-IDF, the default: it agreed "
     "best with people, see Calibration), shared words, the paper's token rule without its bound on "
-    "length, shared runs of four words, cosine of sentence embeddings."
+    "length, shared runs of four words, cosine of sentence embeddings, and a small classifier trained "
+    "on labelled pairs. Rollouts with a column `class_id`, from a classifier of your own, are taken "
+    "at its word (“your classes”)."
 )
 THRESHOLD_HELP = (
     "At or above this similarity two responses count as saying the same. It starts where the "
@@ -148,14 +156,29 @@ def _scope(chosen: ChosenRollouts) -> tuple[pd.DataFrame, tuple[str, ...], str]:
     return table.reset_index(drop=True), tuple(scope), "\n".join(lines)
 
 
+def has_texts(table: pd.DataFrame) -> bool:
+    """Whether responses say more than their answers do."""
+    if "response" not in table.columns:
+        return False
+    texts = table["response"].dropna()
+    if texts.empty or "answer" not in table.columns:
+        return not texts.empty
+    # Numbers written out are compared as texts: a policy's "007" is read as the answer 7.
+    stripped = texts.str.strip().str.lstrip("0")
+    answers = table["answer"].reindex(texts.index).astype("object").fillna("").astype(str)
+    return bool((stripped != answers.str.lstrip("0")).mean() > SAME_AS_ANSWER)
+
+
 def _method(table: pd.DataFrame) -> Method:
-    has_text = "response" in table.columns and bool(table["response"].notna().any())
+    has_text = has_texts(table)
     has_answer = "answer" in table.columns and bool(table["answer"].notna().any())
-    of_texts: list[Method] = [each.method for each in RECORDED if each.method != "exact"]
+    of_texts: list[Method] = [each.method for each in RECORDED if reads_texts(each.method)]
     options: list[Method] = of_texts if has_text else []
     if has_answer:
         # Answers are what is judged right or wrong: where there are any, they say what is the same.
         options = ["exact", *options]
+    if "class_id" in table.columns and table["class_id"].notna().any():
+        options = ["given", *options]
     return one_of("Same if", options or ["exact"], "method", METHOD_NAMES, hint=METHOD_HELP)
 
 

@@ -91,16 +91,22 @@ def inspector_view(setup: Setup) -> None:
 
 
 def interesting_groups(table: pd.DataFrame) -> pd.DataFrame:
-    """Groups in the order in which the choice among their right rollouts matters."""
+    """Groups in the order in which the choice among their right rollouts matters.
+
+    Mixed groups whose right rollouts are clean in part come first, then by how far penalties of the
+    right ones lie apart.
+    """
     right = table.loc[table["correct"]]
-    spread = right.groupby(GROUP)["penalty"].agg(["std", "size"])
+    spread = right.groupby(GROUP).agg(std=("penalty", "std"), messy=("messy", "mean"))
     of_group = table.groupby(GROUP, sort=False).agg(
         n=("correct", "size"), right=("correct", "sum"), problem=("problem_id", "first")
     )
     for name in ("run", "step"):
         of_group[name] = table.groupby(GROUP, sort=False)[name].first() if name in table else ""
     mixed = (of_group["right"] > 0) & (of_group["right"] < of_group["n"])
-    of_group["order"] = spread["std"].reindex(of_group.index).fillna(0) * mixed
+    spread = spread.reindex(of_group.index)
+    both = (spread["messy"] > 0) & (spread["messy"] < 1)
+    of_group["order"] = (both.astype(float) + spread["std"].fillna(0)) * mixed
     of_group["label"] = [
         f"{row.run} · step {row.step} · {row.problem} · {row.right} of {row.n} right"
         for row in of_group.itertuples()

@@ -4,13 +4,20 @@ import pandas as pd
 import streamlit as st
 
 from core.figures.trajectories import MEASURE_TITLES, length_lines, rate_lines, status_lines
-from core.labs.trajectories.rates import ErrorRates, RateOptions, error_rates
+from core.labs.trajectories.rates import ErrorRates, Measure, RateOptions, error_rates
 from core.labs.trajectories.reading import rule_disagreements
-from pages.common.choices import one_of
+from pages.common.choices import choice_key, one_of
 from pages.common.markup import plain
 from pages.common.trajectories.setup import NAME, Setup, computed
 
 BY = {"method": "method", "run": "run"}
+MEASURES: tuple[Measure, ...] = ("micro", "macro", "no tool")
+
+
+def shown_measure() -> Measure:
+    """What the figures of this tab show."""
+    chosen = st.session_state.get(choice_key(NAME, "measure", MEASURES))
+    return chosen if chosen in MEASURES else MEASURES[0]
 
 
 def rates_of(setup: Setup) -> ErrorRates | None:
@@ -31,7 +38,7 @@ def rates_view(setup: Setup) -> None:
         measure = one_of(
             NAME,
             "Shown",
-            ["micro", "macro", "no tool"],
+            MEASURES,
             "measure",
             MEASURE_TITLES,
             hint="Micro pools all calls, macro gives every rollout the same weight. Both leave out "

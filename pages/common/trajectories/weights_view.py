@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.figures.trajectories import acceptance_lines, messy_bars
 from core.labs.trajectories.tables import messy_table
-from core.labs.trajectories.updates import STRATEGIES, Weighing, weigh
+from core.labs.trajectories.updates import CHOOSING, STRATEGIES, Weighing, weigh
 from pages.common.markup import plain
 from pages.common.trajectories.inspector_view import settings, update_options
 from pages.common.trajectories.setup import NAME, Setup, computed, in_words
@@ -62,9 +62,6 @@ def weights_view(setup: Setup) -> None:
     )
     with st.expander("In numbers", icon=":material/table:"):
         st.dataframe(messy_table(found), hide_index=True, key=f"{NAME}-messy-table")
-
-
-CHOOSING = ("roc-paper", "roc-code", "positives uniform")
 
 
 def _changed(value: float, low: float, high: float) -> str:

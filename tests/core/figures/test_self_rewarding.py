@@ -84,3 +84,17 @@ def test_nothing_draws_empty_figures() -> None:
     assert len(figures.score_ridges(empty.pairs).data) == 0
     assert len(figures.slot_bars(empty.slots, "chosen").data) == 0
     assert set(audit.MEASURES) >= {"gap", "cosine"}
+
+
+def test_bars_stand_in_the_order_of_methods_and_iterations() -> None:
+    rows = [
+        ("classic", 0, "Mi"), ("classic", 1, "Mi"), ("temporal", 0, "Mi"), ("temporal", 1, "M0"),
+    ]  # fmt: skip
+    slots = pd.DataFrame(rows, columns=["method", "iteration", "source"]).assign(
+        run=POOLED, slot="rejected", n=3, share=1.0
+    )
+    first, second = figures.slot_bars(slots, "rejected").data
+    order = [("classic", "0"), ("classic", "1"), ("temporal", "0"), ("temporal", "1")]
+    assert list(zip(*first.x, strict=True)) == list(zip(*second.x, strict=True)) == order
+    assert list(first.y) == [0, 0, 0, 1]
+    assert list(second.y) == [1, 1, 1, 0]

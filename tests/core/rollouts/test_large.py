@@ -9,8 +9,10 @@ import pytest
 from scipy import stats
 
 from core.errors import TableError
+from core.rollouts.answers import AnswerRule
 from core.rollouts.large import open_large
-from core.rollouts.reading import read_rollout_files
+from core.rollouts.readers.columns import ColumnMapping
+from core.rollouts.reading import read_rollout_files, read_samples
 
 
 def rollouts(n_rows: int, *, seed: int = 0, texts: bool = True) -> pd.DataFrame:
@@ -133,6 +135,43 @@ def test_a_truncated_file_is_an_error(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(TableError, match="not a complete Parquet file"):
         open_large(path)
+
+
+def test_texts_left_in_the_files_are_read_for_one_problem_and_step(tmp_path: Path) -> None:
+    frame = rollouts(2000).drop(columns="response").rename(columns={"answer": "final"})
+    frame["text"] = [f"response {place}" for place in range(len(frame))]
+    path = tmp_path / "rows.parquet"
+    frame.to_parquet(path, row_group_size=300, index=False)
+    mapping = ColumnMapping(
+        {"run": "run", "split": "split", "step": "step", "problem_id": "problem_id"}
+        | {"answer": "final", "correct": "correct", "reward": "reward", "response": "text"}
+    )
+    whole = read_rollout_files(path, mapping=mapping, texts=True)
+    lean = read_rollout_files(path, mapping=mapping, texts=False)
+    assert (whole.texts_left, lean.texts_left) == (False, True)
+    assert lean.table["response"].isna().all()
+    assert lean.table["answer"].equals(whole.table["answer"])
+    samples = read_samples(path, problem_id="p3", step=2, mapping=mapping)
+    rows = whole.table[(whole.table["problem_id"] == "p3") & (whole.table["step"] == 2)]
+    keys = ["run", "split", "sample"]
+    both = lean.table.merge(samples, on=[*keys, "step", "problem_id"], suffixes=("", " read"))
+    expected = rows.set_index(keys)["response"].sort_index()
+    found = both.set_index(keys)["response read"].sort_index()
+    assert found.tolist() == expected.tolist()
+    assert len(found) == len(rows) > 10
+    assert read_samples(path, problem_id="nobody", step=2, mapping=mapping).empty
+
+
+def test_a_rule_for_answers_reads_the_texts_of_a_large_table_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.rollouts.reading.LARGE_ROWS", 10)
+    path = tmp_path / "rows.parquet"
+    rollouts(50).assign(response="so it is 7").to_parquet(path, index=False)
+    assert read_rollout_files(path).texts_left
+    read = read_rollout_files(path, rule=AnswerRule("last number"))
+    assert not read.texts_left
+    assert read.table["answer"].tolist() == ["7"] * 50
 
 
 @pytest.mark.slow

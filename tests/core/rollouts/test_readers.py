@@ -236,6 +236,65 @@ def test_inspect_logs_of_both_kinds_say_the_same(tmp_path: Path) -> None:
     assert set(table["task"]) == {"sums"}
 
 
+def write_zstandard(path: Path, members: dict[str, bytes]) -> Path:
+    """A ZIP file packed with Zstandard (method 93), as new versions of Inspect write it.
+
+    Python's own `zipfile` cannot write it before 3.14: the members are written as they are under
+    their packed content, and the method, size and checksum put right in both headers.
+    """
+    import struct
+    import zlib
+
+    import pyarrow as pa
+
+    packed = {name: pa.compress(data, codec="zstd", asbytes=True) for name, data in members.items()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in packed.items():
+            archive.writestr(name, data)
+        directory = archive.start_dir
+        infos = archive.infolist()
+    raw = bytearray(path.read_bytes())
+    for info in infos:
+        data = members[info.filename]
+        told = struct.pack("<LLL", zlib.crc32(data), len(packed[info.filename]), len(data))
+        struct.pack_into("<H", raw, info.header_offset + 8, 93)
+        raw[info.header_offset + 14 : info.header_offset + 26] = told
+        struct.pack_into("<H", raw, directory + 10, 93)
+        raw[directory + 16 : directory + 28] = told
+        directory += 46 + len(info.filename.encode())
+    path.write_bytes(raw)
+    return path
+
+
+def zstandard_log(path: Path) -> Path:
+    members = {"header.json": json.dumps(HEADER).encode()}
+    for sample in SAMPLES:
+        name = f"samples/{sample['id']}_epoch_{sample['epoch']}.json"
+        members[name] = json.dumps(sample).encode()
+    return write_zstandard(path, members)
+
+
+def test_an_inspect_log_packed_with_zstandard_says_the_same(tmp_path: Path) -> None:
+    new = zstandard_log(tmp_path / "new.eval")
+    with zipfile.ZipFile(new) as archive:
+        assert {member.compress_type for member in archive.infolist()} == {93}
+    old = write_eval(tmp_path / "old.eval")
+    tables = [read_rollout_files(path).table for path in (new, old)]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_a_damaged_sample_of_a_zstandard_log_costs_only_itself(tmp_path: Path) -> None:
+    path = zstandard_log(tmp_path / "log.eval")
+    with zipfile.ZipFile(path) as archive:
+        last = archive.infolist()[-1]
+    raw = bytearray(path.read_bytes())
+    raw[last.header_offset + 30 + len(last.filename) + 12] ^= 0xFF
+    path.write_bytes(raw)
+    read = read_rollout_files(path)
+    assert len(read.table) == 1
+    assert last.filename in str(read.checked.problems[0])
+
+
 def test_an_inspect_log_with_one_damaged_sample_keeps_the_other(tmp_path: Path) -> None:
     path = write_eval(tmp_path / "log.eval")
     with zipfile.ZipFile(path, "a") as archive:

@@ -66,6 +66,9 @@ def test_a_calculation_gives_its_result(calculator: Sandbox, program: str, outpu
         ("((", "SyntaxError"),
         ("(" * 5000, "SyntaxError"),
         ("math.sqrt(2)", "NameError"),
+        # Python warns of these while it compiles them, and showing a warning imports a module.
+        ("(1)(2)", "TypeError: 'int' object is not callable"),
+        ("'3'(4)", "TypeError: 'str' object is not callable"),
     ],
 )
 def test_a_failing_program_names_its_error_in_one_line(
@@ -77,6 +80,16 @@ def test_a_failing_program_names_its_error_in_one_line(
     assert execution.error.startswith(error)
     assert "\n" not in execution.error
     assert execution.text == execution.error
+
+
+@pytest.mark.parametrize(
+    ("program", "output"), [("1 is 1", "True\n"), ("assert (1, 'x')\n7", "7\n")]
+)
+def test_a_program_that_python_warns_of_runs_all_the_same(
+    calculator: Sandbox, program: str, output: str
+) -> None:
+    execution = calculator.run(program)
+    assert (execution.kind, execution.output, execution.error) == ("ok", output, None)
 
 
 def test_output_before_an_error_is_kept_and_shown_with_it(calculator: Sandbox) -> None:

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from core.embeddings import carried_folder, default_embedder
-from core.labs.diversity import calibrated
+from core.labs.diversity import calibrated, pair_classifier
 from core.labs.diversity.calibration import (
     SIMILAR,
     auc_difference,
@@ -61,6 +61,24 @@ def test_methods_without_a_model_reach_what_is_recorded(labelled):
     for each in found.methods:
         assert_recorded(each)
     assert found.best.method == calibrated.DEFAULT
+
+
+@pytest.mark.shared_data
+def test_the_classifier_is_the_one_that_the_training_pairs_give(labelled):
+    tables = {part: compared(labelled, part) for part in labelled}
+    weights, intercept = pair_classifier.fitted(tables["train"])
+    assert weights == pytest.approx(pair_classifier.WEIGHTS, abs=1e-3)
+    assert intercept == pytest.approx(pair_classifier.INTERCEPT, abs=1e-3)
+    for table in tables.values():
+        table["classifier"] = pair_classifier.probability(
+            {name: table[name] for name in pair_classifier.INPUTS}
+        )
+    found = calibrate(tables["train"], tables["val"], ["classifier"])
+    assert_recorded(found.best)
+    lead = auc_difference(tables["val"], calibrated.DEFAULT, "classifier")
+    assert (lead.value, lead.low, lead.high) == pytest.approx(
+        calibrated.LEAD_OVER_CLASSIFIER, abs=1e-3
+    )
 
 
 @pytest.mark.shared_data

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.labs.self_rewarding import drift, in_words
+from core.labs.self_rewarding import drift, in_words, iterations
 from core.labs.self_rewarding.audit import audit
 from core.labs.self_rewarding.iterations import PairRule, rebuild
+from core.stats import Estimate
 from tests.core.labs.self_rewarding.made import generations
 from tests.core.labs.self_rewarding.test_audit import EMBEDDINGS
 
@@ -58,3 +59,24 @@ def test_audit_says_that_the_start_of_training_has_one_weight_for_all() -> None:
     assert "weight beta / 2 = 0.05 for every pair" in told
     assert "prefers the chosen response in 62% of 4 pairs" in told
     assert "Near-parallel pairs: 1 of 4" in told
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.8, 0.95, "tells well which pairs"),
+        (0.1, 0.9, "tells only in part"),
+        (-0.2, 0.4, "does not tell"),
+        (-0.9, -0.2, "smaller gradients"),
+        (float("nan"), float("nan"), "too few problems"),
+    ],
+)
+def test_the_bound_is_told_by_its_interval(low: float, high: float, verdict: str) -> None:
+    value = 0.5 if np.isnan(low) else (low + high) / 2
+    told = in_words.bound_sentence(Estimate(value, low, high, 0.95, 40, 8, "by hand"))
+    assert verdict in told
+    assert f"rank correlation of {value:.2f}" in told
+
+
+def test_every_measure_that_has_verbs_is_a_measure() -> None:
+    assert set(in_words._VERBS) <= {*iterations.MEASURES, *drift.MEASURES}

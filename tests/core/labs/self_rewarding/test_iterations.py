@@ -186,3 +186,59 @@ def test_no_pair_at_all_is_told_not_raised() -> None:
     assert (one.estimates["measure"] == KEPT).all()
     assert (one.estimates["value"] == 0).all()
     assert one.changes.empty
+
+
+def measured_pairs(distances: list[float], norms: list[float]) -> pd.DataFrame:
+    """Pairs of one run, one a problem, with states so far apart and gradients so long."""
+    n = len(distances)
+    return pd.DataFrame(
+        {
+            "run": "classic/seed-0", "iteration": 0, "problem_id": [f"p{k}" for k in range(n)],
+            "judge_chosen": 1.0, "judge_rejected": 0.0, "distance": distances,
+            "gradient_norm": norms,
+            **{f"{who}_{side}": -9.0 for who in ("policy", "reference")
+               for side in ("chosen_before", "rejected_before")},
+        }
+    )  # fmt: skip
+
+
+def test_the_bound_is_held_against_the_measured_gradient() -> None:
+    table = iterations.measured(measured_pairs([1, 2, 3, 4], [2, 1, 4, 3]))
+    assert table["gradient_before"].tolist() == pytest.approx([0.05, 0.1, 0.15, 0.2])
+    found = iterations.bound_check(table)
+    # Rank differences 1, 1, 1, 1: rho = 1 - 6 * 4 / (4 * 15).
+    assert found.value == pytest.approx(0.6)
+    assert (found.n, found.n_prompts) == (4, 4)
+    assert found.low <= 0.6 <= found.high
+
+
+def test_the_bound_is_not_judged_without_a_measured_gradient_or_spread() -> None:
+    table = iterations.measured(measured_pairs([1, 2, float("nan")], [2, 2, 2]))
+    assert iterations.bound_check(table.drop(columns="gradient_norm")) is None
+    found = iterations.bound_check(table)
+    assert np.isnan(found.value)
+    assert dict(found.left_out) == {"no number": 1}
+    assert iterations.bound_check(table.iloc[:0]).n == 0
+
+
+def test_what_was_recorded_during_the_updates_is_estimated() -> None:
+    table = measured_pairs([1, 2], [3, 5]).assign(loss=[0.6, 0.4], weight=[0.04, 0.02])
+    found = iterations.run(table, n_draws=50).estimates.set_index("measure")["value"]
+    assert found["gradient_norm"] == 4
+    assert found["loss"] == pytest.approx(0.5)
+    assert found["weight"] == pytest.approx(0.03)
+
+
+def test_embeddings_give_rebuilt_pairs_their_cosine() -> None:
+    samples = generations(n_problems=3, n_iterations=2)
+    angles = np.linspace(0, np.pi, len(samples.table))
+    vectors = np.column_stack([np.cos(angles), np.sin(angles)])
+    found = rebuild(
+        samples, PairRule(anchored=True), Alteration(most_samples=3), embeddings=vectors, n_draws=50
+    )
+    rows = samples.table["response"].reset_index().set_index("response")["index"]
+    apart = angles[rows[found.pairs["chosen"]]] - angles[rows[found.pairs["rejected"]]]
+    assert found.pairs["cosine"].to_numpy() == pytest.approx(np.cos(apart))
+    assert "cosine" in found.measures
+    with pytest.raises(TableError, match="not as many embeddings"):
+        rebuild(samples, PairRule(), embeddings=vectors[:-1])

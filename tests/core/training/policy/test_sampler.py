@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from core.errors import SettingsError
+from core.models.sampling import _inverse
 from core.training.policy import Policy, Sampling, draw
-from core.training.policy.sampler import _inverse
 
 PROMPTS = [
     "Hi",
@@ -108,7 +108,7 @@ def test_tokens_come_as_often_as_the_tempered_nucleus_says(
 
 
 def test_a_nucleus_wider_than_the_short_list_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.training.policy.sampler.TOP_P_SORTED", 2)
+    monkeypatch.setattr("core.models.sampling.TOP_P_SORTED", 2)
     logits = torch.zeros(1, 10)
     uniforms = torch.tensor((np.arange(1000) + 0.5) / 1000)
     drawn = _inverse(logits.expand(1000, -1), uniforms, Sampling(top_p=0.75))

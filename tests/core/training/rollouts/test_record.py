@@ -12,6 +12,7 @@ from core.errors import SettingsError
 from core.training.rollouts import publish as publishing
 from core.training.rollouts.episodes import answer_directly
 from core.training.rollouts.grpo import RolloutLog, RolloutSource, train
+from core.training.rollouts.policy import copied
 from core.training.rollouts.recipes import recipe, recipes
 from core.training.rollouts.record import problems_of, record
 from tests.core.training.rollouts.conftest import tiny_recipe
@@ -134,6 +135,26 @@ def test_task_order_shares_stages_and_tests_every_task(tmp_path: Path) -> None:
     assert {"sum-2/seed-0", "sum-2>sort/seed-0", "joint>joint/seed-0"} <= runs
     joint = tables["rollouts"].query("run == 'joint/seed-0'")
     assert joint["problem_id"].nunique() == 2  # one of each task
+
+
+@pytest.mark.slow
+def test_a_later_stage_trains_its_own_copy(policy: LlamaForCausalLM) -> None:
+    """What the first stage left must neither stop the second nor be changed by it."""
+    kept = copied(policy)
+    updated(policy, rewards_right=True)
+    second = copied(policy)
+    before = _digit_share(policy, "12+34=")
+    assert updated(second, rewards_right=True) > 0.01
+    assert _digit_share(policy, "12+34=") == before
+    assert _digit_share(kept, "12+34=") != before
+
+
+@pytest.mark.slow
+def test_a_step_draws_as_many_problems_as_the_recipe_says(tmp_path: Path) -> None:
+    settings = tiny_recipe(problems={"sum-2": 6}, problems_per_step=2, steps=3)
+    rollouts = record(settings, 0, tmp_path)["rollouts"].query("split == 'train'")
+    assert rollouts.groupby("step")["problem_id"].nunique().tolist() == [2, 2, 2]
+    assert rollouts["problem_id"].nunique() == 6  # each once in an epoch
 
 
 def test_publishing_keeps_the_cards_words_and_lists_the_runs(
