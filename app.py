@@ -75,6 +75,24 @@ SECTIONS = {
             icon=":material/cached:",
             url_path="self-rewarding",
         ),
+        st.Page(
+            "pages/labs/reasoning.py",
+            title="Reasoning",
+            icon=":material/gavel:",
+            url_path="reasoning",
+        ),
+        st.Page(
+            "pages/labs/verifier_free.py",
+            title="Verifier-free",
+            icon=":material/rule_folder:",
+            url_path="verifier-free",
+        ),
+        st.Page(
+            "pages/labs/other_rewards.py",
+            title="Other rewards",
+            icon=":material/category:",
+            url_path="other-rewards",
+        ),
     ],
     "Evaluate": [
         st.Page(

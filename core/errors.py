@@ -45,6 +45,10 @@ class ScoringError(WorkbenchError):
     """A conversation whose reward could not be computed; its neighbours are unaffected."""
 
 
+class RemoteError(ScoringError):
+    """A server that cannot be reached, refuses, or answers something that is not a reward."""
+
+
 class SettingsError(WorkbenchError):
     """An operator setting that is unknown or does not parse."""
 

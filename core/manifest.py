@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import core
-from core.models.base import RewardModel, TokenRewardModel
+from core.models.base import Capability, RewardModel, TokenRewardModel
 from core.models.card import AdapterSource, HubSource, Source
 from core.tables.writing import json_ready, write_atomically
 
@@ -105,12 +105,19 @@ def model_record(model: RewardModel) -> ModelRecord:
 
         template = template_hash(model)
     device = getattr(model, "device", None)
+    dtype = "" if precision is None else str(precision.name)
+    revision = _revision(model.card.source)
+    if Capability.REMOTE in model.capabilities:
+        # What the server says about itself; "" where it says nothing.
+        identity = getattr(model, "identity", None)
+        dtype, revision = getattr(identity, "dtype", ""), getattr(identity, "revision", "")
+        template = model.renderer.key() if hasattr(model, "renderer") else ""
     return ModelRecord(
         id=model.card.id,
         fingerprint=model.fingerprint,
         source=model.card.source.model_dump(mode="json"),
-        revision=_revision(model.card.source),
-        dtype="" if precision is None else str(precision.name),
+        revision=revision,
+        dtype=dtype,
         device="" if device is None else str(device),
         template_hash=template,
         max_length=model.card.max_length,

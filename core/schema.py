@@ -73,6 +73,46 @@ response), `log_probability` and `reference_log_probability` (nats, summed over 
 the problem), `source` (which model drew it), `messages` (the whole trajectory).
 """
 
+JUDGEMENT_COLUMNS = (
+    "judge",
+    "item_id",
+    "sample",
+    "order",
+    "format",
+    "verdict",
+    "scores",
+    "confidence",
+    "mass",
+    "meta_score",
+    "n_tokens",
+    "truncated",
+    "seed",
+    "raw",
+    "problem",
+)
+"""Columns of a judgements table, in this order: one row is one text that one judge wrote about one
+item in one order.
+
+`judge` (text), `item_id` (text), `sample` (whole number within judge, item and order), `order` (the
+candidates' own letters as they were shown: "AB" or "BA" for a pair, "CABD" for a list, "A" for a
+lone response), `format` (of the judge's card), `verdict` (the winner's own letter, "tie" where the
+format allows one, missing where nothing could be read), `scores` (list of floats in the candidates'
+own order, the shuffling undone; missing where the format gives none or nothing could be read),
+`confidence` (probability of the verdict among the verdict tokens, NaN where only text was read),
+`mass` (probability that all verdict tokens together capture, NaN likewise), `meta_score` (what a
+second model thinks of the judgement, NaN for none), `n_tokens` (of the text), `truncated` (the text
+was cut at its limit), `seed` (of the draw), `raw` (the text), `problem` (why nothing could be read,
+"" where it could).
+"""
+
+ITEM_COLUMNS = ("item_id", "prompt", "responses", "best", "subset", "source")
+"""Columns of an items table, in this order: one row is one prompt with the responses to judge.
+
+`item_id` (text), `prompt` (text), `responses` (list of texts, the candidates A, B, C, ... in their
+own order), `best` (letter of the right winner, missing where none is known), `subset` (text),
+`source` (where the item comes from).
+"""
+
 
 class Message(TypedDict):
     """One turn: who speaks and what is said."""

@@ -17,6 +17,17 @@ environment variable REWARD_WORKBENCH_SETTINGS names. Everything in it is option
     model = "org/name"
     revision = "0123456789abcdef0123456789abcdef01234567"
 
+    [[endpoints]]               # a server that gives rewards, one block for each
+    name = "lab"                # what cards call it: source {kind: remote, endpoint: lab}
+    url = "http://gpu-7:8000"   # no password and no key in it
+    engine = "auto"             # or vllm, sglang, tei, openrlhf, openai
+    api_key_env = "LAB_KEY"     # the environment variable that holds its key, if it wants one
+    timeout_s = 60.0            # how long one answer may take
+    concurrency = 4             # requests under way at once
+    batch_tokens = 16384        # tokens in one request, about
+
+Addresses of servers stand here and nowhere else: no card and no page takes one.
+
 Code from a repository never runs unless the operator names it here with a full commit hash: a
 branch could change under one's feet.
 """
@@ -24,7 +35,8 @@ branch could change under one's feet.
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -44,10 +56,56 @@ class TrustedCode(BaseModel):
     revision: str = Field(pattern=r"^[0-9a-f]{40}$")
 
 
+EngineChoice = Literal["auto", "vllm", "sglang", "tei", "openrlhf", "openai"]
+
+
+class Endpoint(BaseModel):
+    """A server that gives rewards.
+
+    Attributes:
+        name: what cards and pages call it.
+        url: its address, without the route ("/v1" at the end is dropped).
+        engine: what answers there; "auto" asks it.
+        api_key_env: name of the environment variable with its key, "" where it wants none. The key
+            itself is read when a request is made, and is kept nowhere.
+        timeout_s: seconds that one answer may take.
+        concurrency: requests under way at once, of all models of this server together.
+        batch_tokens: tokens in one request, about; a longer text goes alone.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    url: str
+    engine: EngineChoice = "auto"
+    api_key_env: str = Field(default="", pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")
+    timeout_s: float = Field(default=60.0, gt=0)
+    concurrency: int = Field(default=4, ge=1, le=64)
+    batch_tokens: int = Field(default=16_384, ge=1)
+
+    @field_validator("url")
+    @classmethod
+    def _plain_address(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value.strip())
+            host, _ = parts.hostname, parts.port
+        except ValueError as error:
+            raise ValueError("expected an address such as http://host:8000") from error
+        if parts.scheme not in ("http", "https") or not host:
+            raise ValueError("expected an address such as http://host:8000")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError(
+                "a user, password or query has no place here; name the environment variable "
+                "that holds the key in api_key_env"
+            )
+        return value.strip().rstrip("/").removesuffix("/v1").rstrip("/")
+
+
 class Settings(BaseModel):
     """What the operator of this installation has decided; see the module's docstring."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # A refused address may hold a password, which must not get into a log.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     memory_budget_gb: float | None = Field(default=None, gt=0)
     cache_max_mb: int = Field(default=2048, ge=1)
@@ -57,11 +115,25 @@ class Settings(BaseModel):
     data_folders: tuple[Path, ...] | None = None
     max_saved_runs: int = Field(default=500, ge=0)
     trusted_code: tuple[TrustedCode, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
 
     @field_validator("device")
     @classmethod
     def _auto_is_none(cls, value: str | None) -> str | None:
         return None if value in ("", "auto") else value
+
+    @field_validator("endpoints")
+    @classmethod
+    def _one_of_each_name(cls, value: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+        names = [endpoint.name for endpoint in value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"the name {', '.join(twice)} is used more than once")
+        return value
+
+    def endpoint(self, name: str) -> Endpoint | None:
+        """The server of this name."""
+        return next((endpoint for endpoint in self.endpoints if endpoint.name == name), None)
 
     @property
     def trusted_names(self) -> frozenset[str]:
@@ -107,6 +179,9 @@ def load_settings(path: Path | None = None) -> Settings:
     return settings.model_copy(update=folders)
 
 
+_PARTS: dict[str, type[BaseModel]] = {"trusted_code": TrustedCode, "endpoints": Endpoint}
+
+
 def _explain(error: ValidationError) -> str:
     return "; ".join(_explain_one(dict(item)) for item in error.errors())
 
@@ -114,8 +189,9 @@ def _explain(error: ValidationError) -> str:
 def _explain_one(item: dict[str, Any]) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
-        known = ", ".join(TrustedCode.model_fields if "." in key else Settings.model_fields)
+        part = _PARTS.get(key.partition(".")[0]) if "." in key else None
+        known = ", ".join((part or Settings).model_fields)
         return f"unknown key {key} (known: {known})"
     if key.endswith("revision"):
         return f"key {key}: expected a full commit hash of 40 hexadecimal digits"
-    return f"key {key}: {item['msg']}"
+    return f"key {key}: {str(item['msg']).removeprefix('Value error, ')}"

@@ -17,6 +17,7 @@ import core
 from core.cli.application import open_app, prepare
 from core.cli.cache import cache_app
 from core.cli.evaluate import evaluate
+from core.cli.judge import judge
 from core.cli.models import models_app
 from core.cli.report import report
 from core.cli.score import score
@@ -48,6 +49,7 @@ app = typer.Typer(
 app.command()(score)
 app.command()(evaluate)
 app.command()(report)
+app.command()(judge)
 app.add_typer(models_app, name="models")
 app.add_typer(cache_app, name="cache")
 app.command()(prepare)

@@ -9,7 +9,7 @@ prefix reuse together, as every page uses them.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from core.engine.scoring import live_reward, reuses_prefixes, score_sequences
 from core.engine.templating import EncodedConversation, encode
 from core.errors import WorkbenchError
 from core.models.base import (
+    Capability,
     ConversationRewardModel,
     FloatArray,
     ModelOutput,
@@ -92,6 +93,12 @@ def check_model(model: RewardModel) -> ConformanceReport:
     lines: Sequence[Check]
     if isinstance(model, TokenRewardModel):
         lines, noise, spread = _TokenChecks(model).run()
+    elif Capability.REMOTE in model.capabilities:
+        # Not at the top: it stands on this module.
+        from core.engine.remote_conformance import check_remote
+        from core.models.remote.model import RemoteRewardModel
+
+        lines, noise, spread = check_remote(cast(RemoteRewardModel, model))
     elif isinstance(model, ConversationRewardModel):
         lines, noise, spread = _check_conversation_model(model)
     else:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from core.errors import ScoringError
-from core.models.base import ConversationRewardModel, ModelOutput
+from core.models.base import ConversationRewardModel, ModelOutput, StreamingRewardModel
 from core.schema import Conversation
 
 CHUNK_S = 0.1
@@ -24,11 +24,14 @@ def score_conversations(
     """Yields the rewards of one chunk after the other.
 
     A chunk that raises is tried again one conversation at a time, so that only the conversation
-    that fails gets the error.
+    that fails gets the error. A model that makes its own batches is left to it.
 
     Args:
         should_stop: asked between chunks; what is left when it says True is not yielded.
     """
+    if isinstance(model, StreamingRewardModel):
+        yield from model.stream(conversations, should_stop=should_stop)
+        return
     start, size = 0, 1
     while start < len(conversations) and not should_stop():
         positions = list(range(start, min(start + size, len(conversations))))

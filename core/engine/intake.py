@@ -15,7 +15,7 @@ from core.engine.jobs import ScoreJob, ScoreRow
 from core.engine.requests import Payload, Request, Wish, key_maker, priority_of
 from core.engine.templating import encode
 from core.engine.worker import Worker, make_row
-from core.models.base import RewardModel, TokenRewardModel
+from core.models.base import ConversationRewardModel, RewardModel, TokenRewardModel
 from core.schema import Conversation, parse_conversation
 
 CHUNK = 32
@@ -147,6 +147,8 @@ class Intake:
                 n_tokens, n_cut = encoded.n_tokens, encoded.n_cut
             else:
                 payload = parse_conversation(order.conversations[index])
+                if isinstance(model, ConversationRewardModel):
+                    n_tokens, n_cut = model.token_counts(payload)
         except Exception as error:  # noqa: BLE001 - a conversation that fails is its row's error
             return ScoreRow.failed(job.model, index, str(error) or type(error).__name__)
         wish = Wish(job, index, n_tokens, n_cut)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import __version__
-from core.models.base import RewardModel
+from core.models.base import Capability, RewardModel
 
 if TYPE_CHECKING:
     from core.engine.conformance import ConformanceReport
@@ -29,7 +29,7 @@ class ReportStore:
     def get(self, model: RewardModel) -> "ConformanceReport | None":
         """The report of this model, if it was checked before."""
         key = _key(model)
-        if key not in self._known and self._folder is not None:
+        if key not in self._known and self._folder is not None and not _may_change(model):
             with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
                 text = (self._folder / f"{key}.json").read_text(encoding="utf-8")
                 self._known[key] = _parse(text)
@@ -39,13 +39,26 @@ class ReportStore:
         """Keeps a report. A folder that cannot be written costs only a new check next time."""
         key = _key(model)
         self._known[key] = report
-        if self._folder is None:
+        if self._folder is None or _may_change(model):
             return
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             part = self._folder / f"{key}.{os.getpid()}.partial"
             part.write_text(json.dumps(dataclasses.asdict(report), indent=1), encoding="utf-8")
             part.replace(self._folder / f"{key}.json")
+
+    def forget(self, model: RewardModel) -> None:
+        """Drops the report, so that the model is checked again."""
+        key = _key(model)
+        self._known.pop(key, None)
+        if self._folder is not None:
+            with contextlib.suppress(OSError):
+                (self._folder / f"{key}.json").unlink(missing_ok=True)
+
+
+def _may_change(model: RewardModel) -> bool:
+    """Whether it can behave otherwise tomorrow: a server is restarted with other options."""
+    return Capability.REMOTE in model.capabilities
 
 
 def _key(model: RewardModel) -> str:

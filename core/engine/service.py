@@ -25,7 +25,7 @@ from core.engine.templating import EncodedConversation, encode
 from core.engine.threads import CPU_WORKER, in_passing_thread, worker_name
 from core.engine.worker import Worker
 from core.errors import ScoringError, WorkbenchError
-from core.models.base import RewardModel, TokenRewardModel
+from core.models.base import Capability, RewardModel, TokenRewardModel
 from core.models.card import AdapterSource
 from core.models.catalogue import load_card
 from core.paths import cache_folder
@@ -209,6 +209,18 @@ class RewardService:
         """
         known = self._reports.get(self.model(name))
         return known or self.exclusive(name, self._check)
+
+    def recheck(self, name: str) -> "ConformanceReport":
+        """The report of a check made now, whatever is kept; a remote model connects anew.
+
+        Raises:
+            WorkbenchError: why the model cannot be loaded.
+        """
+        model = self.model(name)
+        self._reports.forget(model)
+        if Capability.REMOTE in model.capabilities:
+            self.unload(name)
+        return self.conformance(name)
 
     def resident(self) -> list[ResidentModel]:
         """The models in memory, most recently used first."""

@@ -358,6 +358,8 @@ def _result(output: ModelOutput | Exception, position: int) -> Values | str:
     """The values at one position, or the error as text."""
     if isinstance(output, Exception):
         return str(output) or type(output).__name__
+    if output.errors and output.errors[position]:
+        return output.errors[position]
     reward = float(output.rewards[position])
     objectives = () if output.objectives is None else tuple(map(float, output.objectives[position]))
     if not np.isfinite([reward, *objectives]).all():

@@ -1,7 +1,7 @@
 """What every reward model offers, whatever its family: tokens or text in, rewards out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
@@ -29,6 +29,8 @@ class Capability(StrEnum):
     PREFIX_REUSE = "prefix reuse"
     STEP_REWARDS = "step rewards"
     REASONING = "reasoning"
+    TOKEN_RATIOS = "token ratios"  # noqa: S105
+    CRITERIA = "criteria"
     REMOTE = "remote only"
 
 
@@ -55,17 +57,27 @@ class ModelOutput:
     Attributes:
         rewards: (n,) float64, higher is better (the card's sign is applied).
         objectives: (n, k) float64 in the order of the card's objectives, or None.
+        errors: (n,) why a row has no reward, "" where it has one; its reward is then NaN. Empty
+            where every row has one.
     """
 
     rewards: FloatArray
     objectives: FloatArray | None = None
+    errors: tuple[str, ...] = ()
 
     @staticmethod
     def concatenate(outputs: Sequence["ModelOutput"]) -> "ModelOutput":
         """One output for batches scored one after the other."""
         parts = [output.objectives for output in outputs if output.objectives is not None]
         rewards = np.concatenate([output.rewards for output in outputs]) if outputs else np.empty(0)
-        return ModelOutput(rewards, np.concatenate(parts) if parts else None)
+        errors: tuple[str, ...] = ()
+        if any(output.errors for output in outputs):
+            errors = tuple(
+                error
+                for output in outputs
+                for error in output.errors or ("",) * len(output.rewards)
+            )
+        return ModelOutput(rewards, np.concatenate(parts) if parts else None, errors)
 
 
 class RewardModel(ABC):
@@ -145,3 +157,38 @@ class ConversationRewardModel(RewardModel):
     @abstractmethod
     def conversation_rewards(self, conversations: Sequence[Conversation]) -> ModelOutput:
         """Rewards of the conversations, in the order given."""
+
+    def token_counts(self, conversation: Conversation) -> tuple[int, int]:  # noqa: ARG002
+        """Tokens read of a conversation and tokens cut off it; (0, 0) where nobody counts them."""
+        return 0, 0
+
+
+class StreamingRewardModel(ConversationRewardModel):
+    """A conversation model that makes its own batches, such as one behind a server."""
+
+    @abstractmethod
+    def stream(
+        self,
+        conversations: Sequence[Conversation],
+        *,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[tuple[list[int], ModelOutput]]:
+        """Yields positions and rewards of one batch after the other, in whatever order they come.
+
+        Args:
+            should_stop: asked between batches; what is left when it says True is not yielded.
+        """
+
+    def conversation_rewards(self, conversations: Sequence[Conversation]) -> ModelOutput:
+        n = len(conversations)
+        rewards, errors = np.full(n, np.nan), [""] * n
+        objectives: FloatArray | None = None
+        for positions, output in self.stream(conversations):
+            rewards[positions] = output.rewards
+            if output.objectives is not None:
+                if objectives is None:
+                    objectives = np.full((n, output.objectives.shape[1]), np.nan)
+                objectives[positions] = output.objectives
+            for position, error in zip(positions, output.errors, strict=False):
+                errors[position] = error
+        return ModelOutput(rewards, objectives, tuple(errors) if any(errors) else ())

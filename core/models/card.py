@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from core.errors import CardError
 from core.schema import Message
@@ -51,11 +51,31 @@ class AdapterSource(_Part):
     base: BaseSource
 
 
+class RemoteSource(_Part):
+    """A model behind a server. Its address is in the operator's settings and never in a card.
+
+    Attributes:
+        endpoint: name of the server in the operator's settings (`[[endpoints]]`).
+        model: the name the server knows the model by; "" for a server with one model.
+    """
+
+    kind: Literal["remote"]
+    endpoint: str
+    model: str = ""
+
+
 Source = Annotated[
-    EmbeddedSource | HubSource | LocalSource | AdapterSource, Field(discriminator="kind")
+    EmbeddedSource | HubSource | LocalSource | AdapterSource | RemoteSource,
+    Field(discriminator="kind"),
 ]
 
-Family = Literal["sequence-classifier", "multi-objective", "text-pair"]
+Family = Literal[
+    "sequence-classifier", "multi-objective", "text-pair", "judge", "implicit", "process", "rubric"
+]
+JudgeFormat = Literal[
+    "rm-r1", "rrm", "deepseek-grm", "j1-pair", "j1-score", "rubric-pair", "rubric-score"
+]
+Importance = Literal["essential", "important", "optional", "pitfall"]
 InputForm = Literal["chat-template", "text-pair", "raw-template"]
 SystemPolicy = Literal["keep", "drop", "merge"]
 BosPolicy = Literal["template", "add", "strip"]
@@ -120,6 +140,141 @@ class PaddingPart(_Part):
     side: Literal["right", "left"] = "right"
 
 
+class JudgePart(_Part):
+    """How a language model judges.
+
+    Attributes:
+        format: what it is asked to write, and how its verdict is read.
+        verdict: read from the text it writes, or from the log-probabilities of the verdict tokens.
+        rubric: what is asked of a response, for the rubric formats.
+        instruction: wording put in place of the format's own, such as the very text a checkpoint
+            was trained with.
+        samples: judgements of each item.
+        temperature: they are drawn at; 0 takes the likeliest token each time.
+        top_p: nucleus they are drawn from.
+        max_new_tokens: a judgement is cut there.
+        both_orders: ask about each pair in both orders.
+        seed: of all draws.
+    """
+
+    format: JudgeFormat
+    verdict: Literal["text", "log-probability"] = "text"
+    rubric: str = ""
+    instruction: str = ""
+    samples: int = Field(default=1, ge=1, le=256)
+    temperature: float = Field(default=0.7, ge=0)
+    top_p: float = Field(default=0.95, gt=0, le=1)
+    max_new_tokens: int = Field(default=512, ge=1)
+    both_orders: bool = True
+    seed: int = 0
+
+
+class ImplicitPart(_Part):
+    """A policy's own reward: beta times its log-probability minus that of a reference model.
+
+    Attributes:
+        reference: the model the policy was trained from.
+        beta: of the DPO objective.
+        length: "sum" over the response's tokens, or "mean" over them.
+    """
+
+    reference: BaseSource
+    beta: float = Field(default=0.1, gt=0)
+    length: Literal["sum", "mean"] = "sum"
+
+
+class ProcessPart(_Part):
+    """How a process reward model scores steps, and what becomes of the scores.
+
+    Attributes:
+        form: "step-tag": a language model whose next token after a tag is good or bad;
+            "two-class": a token classifier read at the tag, good being the second class.
+        layout: "inline": the response with a tag after each step; "turns" ("step-tag" only): each
+            step is a user's turn, answered by the good or the bad token.
+        separator: what divides a response into steps.
+        tag: put after each step and read at its last token; may be "" in turns.
+        after: put after the tag, before the next step.
+        good: token of a good step ("step-tag").
+        bad: token of a bad step ("step-tag").
+        aggregate: how step scores become one reward.
+    """
+
+    form: Literal["step-tag", "two-class"]
+    layout: Literal["inline", "turns"] = "inline"
+    separator: str = "\n\n"
+    tag: str
+    after: str = ""
+    good: str = "+"
+    bad: str = "-"
+    aggregate: Literal["min", "product", "last", "mean"] = "min"
+
+    @model_validator(mode="after")
+    def _tag_fits_layout(self) -> Self:
+        if self.layout == "inline" and not self.tag:
+            raise ValueError("tag is required with layout 'inline'")
+        if self.layout == "turns" and self.form != "step-tag":
+            raise ValueError("layout 'turns' goes with form 'step-tag'")
+        return self
+
+
+class Criterion(_Part):
+    """One thing asked of a response; a pitfall is something that must not be there."""
+
+    name: str
+    text: str
+    importance: Importance = "important"
+    weight: float = Field(default=1.0, gt=0)
+
+
+class RubricPart(_Part):
+    """Criteria, and how they become one reward (Rubrics as Rewards, arXiv 2507.17746).
+
+    Attributes:
+        criteria: at least one, each of another name.
+        aggregate: "explicit": the weighted share of criteria met; "implicit": the judge is shown
+            all of them and gives one score.
+        met: how far a criterion is met: the "probability" of Yes, or a plain "yes-no".
+        pitfalls: weights of pitfalls that are there are taken off ("penalty"), or pitfalls that
+            are not there count as met ("credit").
+    """
+
+    criteria: tuple[Criterion, ...] = Field(min_length=1)
+    aggregate: Literal["explicit", "implicit"] = "explicit"
+    met: Literal["probability", "yes-no"] = "probability"
+    pitfalls: Literal["penalty", "credit"] = "penalty"
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        if len({criterion.name for criterion in self.criteria}) < len(self.criteria):
+            raise ValueError("two criteria have the same name")
+        return self
+
+
+class RemotePart(_Part):
+    """How a server is asked.
+
+    Attributes:
+        route: where rewards come from; "auto" takes what the engine is known for.
+        label: name of the class whose value is the reward, where there are several.
+        activated: whether the values went through an activation: "no" asks for raw values and the
+            conformance check holds the server to it; "sigmoid" undoes one that cannot be avoided.
+        tokenizer: the model's tokenizer and chat template, to render and count tokens here.
+    """
+
+    route: Literal[
+        "auto", "classify", "pooling", "score", "predict", "rerank", "reward", "chat"
+    ] = "auto"
+    label: str = ""
+    activated: Literal["no", "sigmoid"] = "no"
+    tokenizer: BaseSource | None = None
+
+    @field_validator("activated", mode="before")
+    @classmethod
+    def _yaml_no(cls, value: object) -> object:
+        # YAML reads a bare no as false.
+        return "no" if value is False else value
+
+
 class Fixture(_Part):
     """A published reward for a known conversation."""
 
@@ -139,6 +294,11 @@ class RewardModelCard(_Part):
     family: Family
     input: InputPart = InputPart()
     reward: RewardPart = RewardPart()
+    judge: JudgePart | None = None
+    implicit: ImplicitPart | None = None
+    process: ProcessPart | None = None
+    rubric: RubricPart | None = None
+    remote: RemotePart | None = None
     max_length: int = Field(default=4096, ge=8)
     truncation_side: Literal["right", "left"] = "right"
     padding: PaddingPart = PaddingPart()
@@ -158,6 +318,11 @@ class RewardModelCard(_Part):
             raise ValueError("reward.objectives is required with family 'multi-objective' only")
         if self.reward.objectives and self.reward.index != 0:
             raise ValueError("reward.index has no meaning beside reward.objectives")
+        for family in ("judge", "implicit", "process", "rubric"):
+            if (self.family == family) != (getattr(self, family) is not None):
+                raise ValueError(f"family {family!r} and the part {family!r} go together")
+        if (self.remote is not None) != isinstance(self.source, RemoteSource):
+            raise ValueError("the part 'remote' is required with a remote source and only there")
         return self
 
 
@@ -191,7 +356,14 @@ def resolve_paths(card: RewardModelCard, folder: Path) -> RewardModelCard:
             return source.model_copy(update=parts)
         return source
 
-    return card.model_copy(update={"source": resolve(card.source)})
+    parts: dict[str, object] = {"source": resolve(card.source)}
+    if card.implicit is not None:
+        reference = resolve(card.implicit.reference)
+        parts["implicit"] = card.implicit.model_copy(update={"reference": reference})
+    if card.remote is not None and card.remote.tokenizer is not None:
+        tokenizer = resolve(card.remote.tokenizer)
+        parts["remote"] = card.remote.model_copy(update={"tokenizer": tokenizer})
+    return card.model_copy(update=parts)
 
 
 def write_card(card: RewardModelCard, path: Path) -> None:

@@ -17,6 +17,7 @@ from core.models.card import (
     AdapterSource,
     HubSource,
     LocalSource,
+    RemoteSource,
     RewardModelCard,
     Source,
     read_card,
@@ -139,7 +140,15 @@ def add_card(path_or_name: str | Path, *, replace: bool = False) -> RewardModelC
         CardError: when the card is invalid, or another one of its id is there already.
         ModelNotFoundError: when there is no such file, folder or hub id.
     """
-    card = load_card(str(path_or_name))
+    return store_card(load_card(str(path_or_name)), replace=replace)
+
+
+def store_card(card: RewardModelCard, *, replace: bool = False) -> RewardModelCard:
+    """Puts a card into the user's catalogue and returns it.
+
+    Raises:
+        CardError: when another one of its id is there already.
+    """
     target = user_cards_folder() / f"{re.sub(r'[^A-Za-z0-9._-]+', '--', card.id)}.yaml"
     if target.exists() and not replace and read_card(target) != card:
         raise CardError(
@@ -200,4 +209,6 @@ def _describe(source: Source) -> str:
         return str(source.path)
     if isinstance(source, AdapterSource):
         return f"{_describe(source.adapter)} over {_describe(source.base)}"
+    if isinstance(source, RemoteSource):
+        return f"{source.model or 'the model'} at {source.endpoint}"
     return f"embedded {source.name}"

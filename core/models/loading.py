@@ -26,6 +26,7 @@ from core.models.card import (
     AdapterSource,
     BaseSource,
     HubSource,
+    RemoteSource,
     RewardModelCard,
 )
 from core.models.causal import CausalRewardModel
@@ -48,9 +49,17 @@ def load_card_model(
     Raises:
         ModelLoadError: names what is missing or refused, and what to do.
     """
-    target = default_device(device)
-    precision = resolve(card.dtype, target)
     source = card.source
+    if isinstance(source, RemoteSource):
+        if card.family == "judge":
+            return _load_other(card, "cpu")
+        from core.models.remote import load_remote
+
+        return load_remote(card)
+    target = default_device(device)
+    if card.family in _OTHER_FAMILIES:
+        return _load_other(card, str(target))
+    precision = resolve(card.dtype, target)
     if isinstance(source, AdapterSource):
         return _load_adapter(card, source, target, precision)
     folder = weights.fetch(source)
@@ -72,6 +81,28 @@ def load_card_model(
         precision=precision,
         n_bytes=model.get_memory_footprint() + packed_bytes(model),
     )
+
+
+_OTHER_FAMILIES = ("judge", "implicit", "process", "rubric")
+"""Families that stand on a language model and not on a classification head."""
+
+
+def _load_other(card: RewardModelCard, device: str) -> RewardModel:
+    if card.family == "judge":
+        from core.models.judges import load_judge
+
+        return load_judge(card, device=device)
+    if card.family == "implicit":
+        from core.models.implicit import load_implicit
+
+        return load_implicit(card, device=device)
+    if card.family == "process":
+        from core.models.process import load_process
+
+        return load_process(card, device=device)
+    from core.models.rubric import load_rubric
+
+    return load_rubric(card, device=device)
 
 
 def load_tokenizer(folder: Path, card: RewardModelCard) -> PreTrainedTokenizerFast:

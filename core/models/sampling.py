@@ -121,6 +121,8 @@ def draw(
     how: Sampling,
     *,
     seed: int | Sequence[int],
+    seeds: Sequence[Sequence[int]] | None = None,
+    first: int = 0,
     progress: Progress | None = None,
     watch: Watch | None = None,
 ) -> list[Sample]:
@@ -132,6 +134,9 @@ def draw(
         n: continuations of each.
         how: temperature, top-p and limits.
         seed: of all randomness.
+        seeds: one more for each prompt in place of its position: then what is drawn for a prompt
+            does not depend on which prompts stand beside it.
+        first: number of the first sample, to go on where an earlier draw ended.
         progress: told how many are done, of how many.
         watch: told of every token as it is drawn; may raise to stop everything.
     """
@@ -141,7 +146,11 @@ def draw(
     found: list[Sample] = []
     for start in range(0, len(by_length), together):
         part = by_length[start : start + together]
-        rows = [_new_row(index, sample, how, seed) for index in part for sample in range(n)]
+        rows = [
+            _new_row(index, sample, how, seed, seeds)
+            for index in part
+            for sample in range(first, first + n)
+        ]
         with torch.inference_mode():
             _complete(policy, [encoded[index] for index in part], rows, how, watch)
         found += [_finished(policy, row) for row in rows]
@@ -149,9 +158,16 @@ def draw(
     return sorted(found, key=lambda each: (each.prompt, each.sample))
 
 
-def _new_row(prompt: int, sample: int, how: Sampling, seed: int | Sequence[int]) -> _Row:
+def _new_row(
+    prompt: int,
+    sample: int,
+    how: Sampling,
+    seed: int | Sequence[int],
+    seeds: Sequence[Sequence[int]] | None,
+) -> _Row:
     base = [seed] if isinstance(seed, int) else list(seed)
-    rng = np.random.default_rng([*base, prompt, sample])
+    own = [prompt] if seeds is None else list(seeds[prompt])
+    rng = np.random.default_rng([*base, *own, sample])
     return _Row(prompt, sample, rng.random(how.max_new_tokens))
 
 

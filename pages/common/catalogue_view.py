@@ -6,7 +6,13 @@ import pandas as pd
 import streamlit as st
 
 from core.engine.residency import ResidentModel
-from core.models.card import AdapterSource, EmbeddedSource, RewardModelCard, Source
+from core.models.card import (
+    AdapterSource,
+    EmbeddedSource,
+    RemoteSource,
+    RewardModelCard,
+    Source,
+)
 from core.models.catalogue import catalogue, describe_source
 from pages.common.conformance import conformance_report
 from pages.common.markup import plain
@@ -43,7 +49,8 @@ def catalogue_table() -> None:
             "reads up to": st.column_config.NumberColumn(format="%d tokens"),
             "weights": st.column_config.TextColumn(
                 help="embedded: come with the package; local: a folder here; "
-                "download: fetched from the hub on first use."
+                "download: fetched from the hub on first use; remote: behind a server that the "
+                "operator's settings name."
             ),
         },
         alt="The model catalogue",
@@ -53,13 +60,15 @@ def catalogue_table() -> None:
 
 
 def _nearest_first(card: RewardModelCard) -> tuple[int, str]:
-    return ("embedded", "local", "download").index(weights_are(card.source)), card.id
+    return ("embedded", "local", "remote", "download").index(weights_are(card.source)), card.id
 
 
 def weights_are(source: Source) -> str:
     """Where weights come from, in a word."""
     if isinstance(source, AdapterSource):
         return weights_are(source.base)
+    if isinstance(source, RemoteSource):
+        return "remote"
     if isinstance(source, EmbeddedSource):
         return "embedded"
     return "download" if source.kind == "hub" else "local"
@@ -138,14 +147,14 @@ def _card(card: RewardModelCard) -> None:
 def _conformance(card: RewardModelCard) -> None:
     outcome = known_conformance(card.id)
     if outcome is None:
-        download = weights_are(card.source) == "download"
+        where = weights_are(card.source)
         st.button(
-            "Load and check",
+            "Connect and check" if where == "remote" else "Load and check",
             key="check",
             icon=":material/verified:",
             on_click=conformance,
             args=(card.id,),
-            help="Downloads the weights first." if download else None,
+            help="Downloads the weights first." if where == "download" else None,
         )
     elif outcome.state == "running":
         _wait_for(card.id)

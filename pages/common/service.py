@@ -82,6 +82,12 @@ def conformance(model: str) -> Outcome:
     return tasks().outcome(("conformance", model), lambda: _check(model))
 
 
+def recheck(model: str) -> Outcome:
+    """The same of a check that is made anew, whatever is kept; a remote model connects again."""
+    tasks().forget(("conformance", model))
+    return tasks().outcome(("conformance", model), lambda: reward_service().recheck(model))
+
+
 def noise_floor(model: str) -> float:
     """The model's measured noise floor; 0 while it is not known."""
     report: ConformanceReport | None = conformance(model).value

@@ -10,6 +10,7 @@ from pages.common.readings import Reading, read_rewards
 from pages.common.reward_cards import reward_cards
 from pages.common.service import model_titles
 from pages.common.session import act, redraw, refresh, session_jobs, still_waits, workspace
+from pages.common.step_strip import read_steps, step_strips
 
 # How soon the editor asks again while something is still being measured.
 POLL_MS = 400
@@ -51,7 +52,9 @@ def live() -> None:
         board = st.container()
     # Scored before the editor is drawn: its acknowledgement then says that the rewards are there.
     readings = measure(models)
+    steps = read_steps(readings, space.conversation)
     pending = not all(reading.complete for reading in readings)
+    pending = pending or any(each.outcome.state == "running" for each in steps)
     with left:
         conversation_editor(
             space.editor_content(poll_ms=POLL_MS if pending or still_waits("details") else 0),
@@ -59,6 +62,7 @@ def live() -> None:
             on_edit=take_edit,
             on_tick=look_again,
         )
+        step_strips(steps, model_titles())
         one_click.menus()
     with board:
         if space.problem:

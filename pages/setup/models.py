@@ -4,6 +4,8 @@ import streamlit as st
 
 from pages.common import catalogue_view
 from pages.common.model_choice import add_model_form
+from pages.common.parity_view import parity_view
+from pages.common.remote_engines import remote_engines
 
 st.markdown("#### Models")
 st.caption(
@@ -23,3 +25,12 @@ with left:
     catalogue_view.catalogue_table()
     st.markdown("##### One model")
     catalogue_view.one_model()
+
+st.divider()
+engines, parity = st.columns(2, gap="large")
+with engines:
+    st.markdown("##### Remote engines")
+    remote_engines()
+with parity:
+    st.markdown("##### Parity of two models")
+    parity_view()

@@ -93,3 +93,59 @@ def test_a_wrong_key_is_named_with_its_file(home: Path, text: str, explanation: 
         load_settings()
     assert str(path) in str(caught.value)
     assert explanation in str(caught.value)
+
+
+def test_endpoints_are_read_and_their_address_cleaned(home: Path) -> None:
+    (home / "settings.toml").write_text(
+        """
+        [[endpoints]]
+        name = "lab"
+        url = "http://gpu-7:8000/v1/"
+        api_key_env = "LAB_KEY"
+        timeout_s = 5
+        concurrency = 2
+        batch_tokens = 100
+
+        [[endpoints]]
+        name = "other"
+        url = "https://host/prefix"
+        engine = "tei"
+        """
+    )
+    settings = load_settings()
+    lab = settings.endpoint("lab")
+    assert lab is not None
+    assert (lab.url, lab.engine, lab.api_key_env) == ("http://gpu-7:8000", "auto", "LAB_KEY")
+    assert (lab.timeout_s, lab.concurrency, lab.batch_tokens) == (5.0, 2, 100)
+    other = settings.endpoint("other")
+    assert other is not None
+    assert (other.url, other.engine) == ("https://host/prefix", "tei")
+    assert settings.endpoint("third") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('url = "ftp://host"', "endpoints.0.url: expected an address"),
+        ('url = "http://user:hunter2@host"', "api_key_env"),
+        ('url = "http://host?key=hunter2"', "api_key_env"),
+        ('url = "http://host:hunter2"', "expected an address"),
+        ('url = "http://h"\nport = 3', "unknown key endpoints.0.port (known: name, url"),
+        ('url = "http://h"\nengine = "magic"', "endpoints.0.engine"),
+        ('url = "http://h"\nconcurrency = 0', "endpoints.0.concurrency"),
+    ],
+)
+def test_a_wrong_endpoint_is_named_and_no_secret_repeated(home: Path, line: str, said: str) -> None:
+    (home / "settings.toml").write_text(f'[[endpoints]]\nname = "lab"\n{line}\n')
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert said in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in str(caught.value.__cause__)
+
+
+def test_two_endpoints_of_one_name_are_refused(home: Path) -> None:
+    block = '[[endpoints]]\nname = "lab"\nurl = "http://h"\n'
+    (home / "settings.toml").write_text(block * 2)
+    with pytest.raises(SettingsError, match="the name lab is used more than once"):
+        load_settings()

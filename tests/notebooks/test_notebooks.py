@@ -85,6 +85,25 @@ CHECKS: dict[str, dict[str, str]] = {
         "recorded runs": "not RECORDED or 0 <= firm.best_stays <= 1",
         "compared": "not RECORDED or len(seen.agreements) > 0",
     },
+    "other_rewards": {
+        "a function": "scores[scores['model'] == 'brevity']['reward'].lt(0).all()",
+        "implicit": "np.isfinite(implicit).all() and np.ptp(implicit) > 0",
+        "the end of the turn": "all(each.pieces[-1] == '<|im_end|>' for each in readings)",
+        "length": "length.effects[0].accuracy.n == 6",
+        "aggregates": "np.isclose(aggregates['product'], 0.36) and aggregates['min'] == 0.5",
+        "steps": "all(len(each.scores) == 4 for each in steps)",
+        "first errors": "0 <= found.on_erroneous.value <= 1",
+        "criteria": "((yes > 0) & (yes < 1)).all()",
+        "ranks": "-1 <= shift.pooled.value <= 1",
+    },
+    "reasoning": {
+        "worked example": "summed.tolist() == [17, 25] and filtered.tolist() == [5, 13]",
+        "accuracies": "found.table['value'].between(0, 1).all() and len(found.table) > 0",
+        "one judgement": "np.isclose(found.at('majority', 1)['value'], told.single.value)",
+        "early": "(early.table['votes'] <= ballots.k_max + 1e-9).all()",
+        "compared": "not len(rows) or against.difference.n + sum(against.left_out.values()) > 0",
+        "costs": "[each.comparisons for each in played] == [84, 84, 84, 21]",
+    },
     "tool_errors": {
         "rollouts": "len(penalised.table) > 0",
         "rates": "right['value'].dropna().between(0, 1).all() and len(right) > 0",
@@ -102,10 +121,17 @@ CHECKS: dict[str, dict[str, str]] = {
             "result.traps['novelty punished'] > 0 == shifted.traps['novelty punished']"
         ),
         "five temperatures": "trade.points['level'].nunique() == 5",
-        "diversity rises": (
-            "trade.differences.query(\"measure == 'vendi'\")['low'].iloc[-1] > 0"
-        ),
+        "diversity rises": ("trade.differences.query(\"measure == 'vendi'\")['low'].iloc[-1] > 0"),
         "every text has a place": "len(points) == N_PAIRS and np.isfinite(points[['x', 'y']]).all()",
+    },
+    "verifier_free": {
+        "all problems": "len(scores.problems) == N_PAIRS and not scores.left_out",
+        "the record holds": "gap < 1e-3",
+        "areas": "areas['auc'].dropna().between(0, 1).all()",
+        "no spread, no advantage": "(side.loc[side['flat'], 'advantage'] == 0).all()",
+        "ratio": INTERVAL.format("stress.ratio"),
+        "flips": INTERVAL.format("stress.flips"),
+        "less variance": "shown.saved >= 0",
     },
     "evaluate": {
         "all pairs": "by_slice.scores.iloc[0]['n'] == N_PAIRS and not by_slice.left_out",

@@ -1,0 +1,1 @@
+"""Implicit rewards: how they follow length, and how sum and mean disagree."""

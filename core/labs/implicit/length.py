@@ -1,0 +1,174 @@
+"""What a reward owes to length, and how the sum and the mean of log-ratios disagree.
+
+The sum over a response's tokens, which is what DPO trains, grows with their number wherever each
+token's log-ratio has a mean other than 0; the mean over tokens takes that away, and with it part of
+what was trained. All slopes are within prompts, so that easy and hard prompts do not mix in.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from core.errors import TableError
+from core.stats import Estimate, clustered_mean, clustered_statistic
+
+FloatArray = npt.NDArray[np.float64]
+
+COLUMNS = ("prompt_id", "response", "n_tokens", "sum", "mean")
+"""One row a response; `response` is "chosen" or "rejected" in pairs, anything else elsewhere;
+`sum` and `mean` are the two rewards."""
+
+RULES = ("sum", "mean")
+
+N_RESAMPLES = 1_000
+
+
+@dataclass(frozen=True)
+class LengthEffect:
+    """How one reward follows length.
+
+    Attributes:
+        rule: "sum" or "mean".
+        slope: standard deviations of the reward for each standard deviation of length, both within
+            prompts; their correlation, between -1 and 1.
+        per_token: reward for one more token, within prompts.
+        accuracy: share of pairs ranked rightly.
+        accuracy_long: of pairs whose chosen response is the longer one.
+        accuracy_short: of pairs whose chosen response is the shorter one.
+        prefers_longer: share of pairs in which the longer response gets the higher reward.
+    """
+
+    rule: str
+    slope: Estimate
+    per_token: Estimate
+    accuracy: Estimate
+    accuracy_long: Estimate
+    accuracy_short: Estimate
+    prefers_longer: Estimate
+
+
+@dataclass(frozen=True)
+class LengthReport:
+    """Both rewards on the same responses.
+
+    Attributes:
+        effects: one for each rule.
+        agreement: Kendall's tau-b of the two rewards over all responses.
+        same_winner: share of pairs in which both rewards have the same winner.
+        pairs: one row a pair: prompt_id, n_chosen, n_rejected, gap_sum, gap_mean.
+        left_out: responses and pairs that could not be used, by reason.
+    """
+
+    effects: tuple[LengthEffect, ...]
+    agreement: Estimate
+    same_winner: Estimate
+    pairs: pd.DataFrame
+    left_out: Mapping[str, int]
+
+
+def length_report(
+    table: pd.DataFrame, *, rng: np.random.Generator, n_resamples: int = N_RESAMPLES
+) -> LengthReport:
+    """Measures both rewards against length on pairs.
+
+    Args:
+        table: with `COLUMNS`; each prompt has one "chosen" and any number of "rejected" responses.
+        rng: of the resampling, over prompts.
+        n_resamples: bootstrap draws.
+
+    Raises:
+        TableError: a column is missing, or no response has both rewards.
+    """
+    kept, left_out = _usable(table)
+    pairs = _pairs(kept)
+    if len(pairs) == 0:
+        left_out = {**left_out, "no prompt has a chosen and a rejected response": 1}
+    clusters = list(kept["prompt_id"])
+
+    def tau(weights: FloatArray) -> float:
+        counts = weights.astype(int)
+        one, two = (np.repeat(kept[rule].to_numpy(), counts) for rule in RULES)
+        return float(stats.kendalltau(one, two).statistic)
+
+    agreement = clustered_statistic(
+        tau, clusters, rng=rng, n_resamples=n_resamples, left_out=left_out
+    )
+    gaps = [np.sign(pairs[f"gap_{rule}"].to_numpy()) for rule in RULES]
+    same = _mean(gaps[0] == gaps[1], pairs, rng, n_resamples)
+    effects = tuple(_effect(kept, pairs, rule, rng, n_resamples) for rule in RULES)
+    return LengthReport(effects, agreement, same, pairs, left_out)
+
+
+def _usable(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    missing = [name for name in COLUMNS if name not in table]
+    if missing:
+        raise TableError(f"The table lacks {', '.join(missing)}.", fix=f"It needs {COLUMNS}.")
+    numbers = table[["n_tokens", *RULES]].to_numpy(dtype=np.float64)
+    sound = np.isfinite(numbers).all(axis=1)
+    if not sound.any():
+        raise TableError("No response has a length and both rewards.")
+    n_bad = int((~sound).sum())
+    return table[sound].reset_index(drop=True), {
+        "responses without a reward": n_bad
+    } if n_bad else {}
+
+
+def _pairs(kept: pd.DataFrame) -> pd.DataFrame:
+    chosen = kept[kept["response"] == "chosen"].drop_duplicates("prompt_id")
+    rejected = kept[kept["response"] == "rejected"]
+    both = rejected.merge(chosen, on="prompt_id", suffixes=("_rejected", "_chosen"))
+    return pd.DataFrame(
+        {
+            "prompt_id": both["prompt_id"],
+            "n_chosen": both["n_tokens_chosen"],
+            "n_rejected": both["n_tokens_rejected"],
+            **{f"gap_{rule}": both[f"{rule}_chosen"] - both[f"{rule}_rejected"] for rule in RULES},
+        }
+    )
+
+
+def _effect(
+    kept: pd.DataFrame, pairs: pd.DataFrame, rule: str, rng: np.random.Generator, n: int
+) -> LengthEffect:
+    groups = kept.groupby("prompt_id")
+    x = (kept["n_tokens"] - groups["n_tokens"].transform("mean")).to_numpy(dtype=np.float64)
+    y = (kept[rule] - groups[rule].transform("mean")).to_numpy(dtype=np.float64)
+    clusters = list(kept["prompt_id"])
+
+    def slope(weights: FloatArray) -> float:
+        spread = (weights * x * x).sum()
+        return float((weights * x * y).sum() / spread) if spread > 0 else float("nan")
+
+    def correlation(weights: FloatArray) -> float:
+        spread = (weights * x * x).sum() * (weights * y * y).sum()
+        return float((weights * x * y).sum() / np.sqrt(spread)) if spread > 0 else float("nan")
+
+    gap = pairs[f"gap_{rule}"].to_numpy(dtype=np.float64)
+    longer = (pairs["n_chosen"] - pairs["n_rejected"]).to_numpy(dtype=np.float64)
+    right = np.where(gap == 0, 0.5, gap > 0)
+    liked_longer = np.where(gap == 0, 0.5, np.sign(gap) == np.sign(longer))
+
+    def share(
+        values: npt.NDArray[np.generic], where: npt.NDArray[np.bool_] | None = None
+    ) -> Estimate:
+        chosen = np.ones(len(pairs), dtype=bool) if where is None else where
+        return _mean(values[chosen], pairs[chosen], rng, n)
+
+    return LengthEffect(
+        rule,
+        clustered_statistic(correlation, clusters, rng=rng, n_resamples=n),
+        clustered_statistic(slope, clusters, rng=rng, n_resamples=n),
+        share(right),
+        share(right, longer > 0),
+        share(right, longer < 0),
+        share(liked_longer, longer != 0),
+    )
+
+
+def _mean(values: npt.ArrayLike, pairs: pd.DataFrame, rng: np.random.Generator, n: int) -> Estimate:
+    clusters: Sequence[object] = list(pairs["prompt_id"])
+    return clustered_mean(np.asarray(values, float), clusters, rng=rng, n_resamples=n)

@@ -1,0 +1,1 @@
+"""Parts of the other rewards page: implicit, process and rubric rewards."""
