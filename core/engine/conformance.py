@@ -297,13 +297,22 @@ def _check_conversation_model(
 ) -> tuple[Sequence[Check], float, float]:
     conversations = probe_conversations()
     try:
-        alone = np.concatenate([model.conversation_rewards([c]).rewards for c in conversations])
+        one_by_one = ModelOutput.concatenate(
+            [model.conversation_rewards([c]) for c in conversations]
+        )
         together = model.conversation_rewards(conversations[::-1]).rewards[::-1]
     except WorkbenchError:
         raise
     except Exception as error:  # noqa: BLE001 - a user's function may raise anything
         failed = Check("rewards the probe texts", "fails", f"It raised {error!r}.")
         return (failed,), float("nan"), float("nan")
+    alone = one_by_one.rewards
+    refused = [error for error in one_by_one.errors if error]
+    if refused and Capability.REWARD not in model.capabilities:
+        return (Check("rewards the probe texts", "not applicable", refused[0]),), 0.0, 0.0
+    if refused:
+        detail = f"{len(refused)} of {len(alone)} texts have no reward. The first: {refused[0]}"
+        return (Check("rewards the probe texts", "fails", detail),), float("nan"), float("nan")
     noise = float(np.abs(together - alone).max())
     verdict: Verdict = "holds" if noise <= EXACT_TOLERANCE else "fails"
     detail = f"A batch in reverse order moved a reward by at most {noise:.2g}."

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.figures.style import BAND, LINE, NEUTRAL, REJECTED, SEQUENTIAL, SERIES, frame, literal
+from core.figures.style import BAND, LINE, NEUTRAL, REJECTED, SERIES, frame, literal
 from core.stats import FloatArray
 
 AGGREGATION_NAMES = {
@@ -25,6 +25,8 @@ RULE_NAMES = {
 _COLOURS = dict(zip(AGGREGATION_NAMES, SERIES, strict=False))
 _RULE_COLOURS = {"fixed": NEUTRAL, "settled": SERIES[1], "majority": SERIES[0], "stays": SERIES[2]}
 _ROW = 30
+_CELLS = [[0.0, "#e3e8f5"], [1.0, "#3d5bd9"]]
+"""Opaque, so that Plotly picks the colour of a cell's number by what is really behind it."""
 
 
 def voting_curves(
@@ -39,11 +41,11 @@ def voting_curves(
     Args:
         curves: as in `VotingCurves.table`.
         reference: k and value of the formula for independent votes.
-        shown: the aggregation whose intervals are drawn: the wide band resamples items, the narrow
-            one the choice of the judgements.
+        shown: the aggregation whose intervals are drawn: the grey band resamples items, the blue
+            one is the choice of the judgements.
         title: of the figure.
     """
-    figure = frame(title, "judgements of an item, k", "accuracy", height=380, legend=True)
+    figure = frame(title, "judgements of an item, k", "accuracy", height=420, legend=True)
     banded = curves.loc[curves["aggregation"] == shown].sort_values("k")
     for low, high, name, colour in (
         ("low", "high", "95 % over items", BAND),
@@ -75,7 +77,7 @@ def voting_curves(
             hovertemplate="k = %{x}: %{y:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f}, "
             "%{customdata[2]} items)<extra>%{fullData.name}</extra>",
         )  # fmt: skip
-    figure.update_layout(legend={"y": -0.18, "yanchor": "top", "x": 0, "xanchor": "left"})
+    figure.update_layout(legend={"y": -0.24, "yanchor": "top", "x": 0, "xanchor": "left"})
     return figure
 
 
@@ -141,10 +143,10 @@ def order_matrix(matrix: pd.DataFrame, *, title: str = "") -> go.Figure:
         z=grid.to_numpy(dtype=np.float64),
         x=[names.get(str(name), str(name)) for name in grid.columns],
         y=[names.get(str(name), str(name)) for name in grid.index],
-        colorscale=SEQUENTIAL, zmin=0, showscale=False, texttemplate="%{z:.1%}",
+        colorscale=_CELLS, zmin=0, showscale=False, texttemplate="%{z:.1%}",
         hovertemplate="%{y} then %{x}: %{z:.1%}<extra></extra>", xgap=2, ygap=2,
     )  # fmt: skip
-    figure.update_yaxes(autorange="reversed")
+    figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure
 
 
@@ -227,11 +229,11 @@ def win_chances(chances: FloatArray, names: Sequence[str], *, title: str = "") -
     figure = frame(title, "", "", height=330)
     labels = literal(list(names), width=16)
     figure.add_heatmap(
-        z=shown, x=labels, y=labels, colorscale=SEQUENTIAL, zmin=0, zmax=1, showscale=False,
+        z=shown, x=labels, y=labels, colorscale=_CELLS, zmin=0, zmax=1, showscale=False,
         texttemplate="%{z:.2f}", xgap=2, ygap=2, hoverongaps=False,
         hovertemplate="%{y} beats %{x}: %{z:.2f}<extra></extra>",
     )  # fmt: skip
-    figure.update_yaxes(autorange="reversed")
+    figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure
 
 

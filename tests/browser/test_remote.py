@@ -19,7 +19,7 @@ expect = api.expect
 pytestmark = [pytest.mark.browser, pytest.mark.embedded, pytest.mark.slow]
 
 LOADED_MS = 120_000
-SETTLED_MS = 30_000
+SETTLED_MS = 90_000
 
 
 @pytest.fixture
@@ -76,21 +76,21 @@ def test_connect_see_it_flagged_mend_the_card_and_see_it_hold(
     page.goto(f"{workbench.address}/models")
     box = page.locator(".st-key-endpoint-lab")
     expect(box.get_by_text("vLLM 0.11.2")).to_be_visible(timeout=LOADED_MS)
-    box.get_by_role("button", name="Make a card").click()
+    box.get_by_role("button", name="Make a card").click(timeout=LOADED_MS)
 
     flagged = box.get_by_text("asking without activation changes nothing")
     expect(flagged).to_be_visible(timeout=SETTLED_MS)
     expect(box.get_by_text("activated", exact=True)).to_be_visible()
     expect(box.get_by_text("conforms", exact=True)).to_have_count(0)
 
-    box.get_by_role("button", name="Set remote.activated to sigmoid").click()
+    box.get_by_role("button", name="Set remote.activated to sigmoid").click(timeout=LOADED_MS)
     expect(box.get_by_text("conforms", exact=True)).to_be_visible(timeout=SETTLED_MS)
     expect(box.get_by_text("activated", exact=True)).to_have_count(0)
     assert "activated: sigmoid" in (tmp_path / "home" / "cards" / "lab.yaml").read_text()
 
     # With raw values again, the card is wrong the other way round, and says so.
     engine.squash = False
-    box.get_by_role("button", name="Check again").click()
+    box.get_by_role("button", name="Check again").click(timeout=LOADED_MS)
     expect(box.get_by_role("button", name="Set remote.activated to no")).to_be_visible(
         timeout=SETTLED_MS
     )

@@ -160,7 +160,7 @@ def test_a_planted_preference_for_the_first_place_is_named(service, folder):
     assert "**This judge prefers what it is shown first.**" in marked(test)
     grid = charts(test)[0]["data"][0]
     assert grid["type"] == "heatmap"
-    assert {m.label for m in test.metric} == {"Flip rate", "Right in both", "One judgement"}
+    assert {m.label for m in test.metric} == {"Flip rate", "Right in both", "One judgement right"}
 
 
 def test_stopping_when_settled_loses_nothing(service, folder):

@@ -141,7 +141,8 @@ def ballots_of(
 
     A format that judges one response at a time gives one vote for the same sample number of all of
     an item's responses. So that every point of a curve is over the same items, `k_max` is the
-    number of votes that at least nine items in ten have, and the others are left out and counted.
+    number of votes that keeps most judgements (k times the items with k or more) with at least
+    half of the items; the others are left out and counted.
 
     Args:
         judgements: of one judge.
@@ -171,11 +172,18 @@ def ballots_of(
             f"There is nothing to vote on: {told}.",
             fix="An accuracy needs items whose right winner is known (column best).",
         )
-    k_max = int(np.quantile([len(each) for each in found], 0.1, method="lower"))
+    k_max = _common_votes([len(each) for each in found])
     kept = tuple(each for each in found if len(each) >= k_max)
     if len(kept) < len(found):
         left_out[f"items with fewer than {k_max} votes"] += len(found) - len(kept)
     return _counted(kept, k_max, left_out)
+
+
+def _common_votes(sizes: list[int]) -> int:
+    """The number of votes that keeps most judgements with at least half of the items."""
+    kept = {k: sum(size >= k for size in sizes) for k in sorted(set(sizes))}
+    affordable = {k: n for k, n in kept.items() if 2 * n >= len(sizes)}
+    return max(affordable, key=lambda k: k * affordable[k])
 
 
 def _counted(items: tuple[Ballot, ...], k_max: int, left_out: Mapping[str, int]) -> Ballots:

@@ -59,7 +59,7 @@ class OrderSwaps:
             "Flip rate": self.flip_rate,
             "Position bias (first wins, minus one half)": self.bias,
             "Same winner in both orders": self.consistency,
-            "Accuracy of one judgement": self.accuracy,
+            "One judgement right (a tie or an unread one is not)": self.accuracy,
             "Accuracy, own order": self.accuracy_own,
             "Accuracy, swapped order": self.accuracy_swapped,
             "Right in both orders": self.both,

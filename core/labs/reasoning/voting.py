@@ -192,6 +192,17 @@ def totals_of(
     return np.where(n_scores > 0, sums, np.nan)
 
 
+def _running_totals(ballot: Ballot, orders: IntArray, aggregation: Aggregation) -> FloatArray:
+    """(S, K, n) totals of the first 1, 2, … judgements of each order, as of `totals_of`."""
+    scores = (standardised(ballot.scores) if aggregation == "z-sum" else ballot.scores)[orders]
+    there = np.isfinite(scores)
+    n_scores = there.cumsum(axis=1)
+    sums = np.where(there, scores, 0.0).cumsum(axis=1)
+    if aggregation == "mean":
+        sums = sums / np.maximum(n_scores, 1)
+    return np.where(n_scores > 0, sums, np.nan)
+
+
 def standardised(scores: FloatArray) -> FloatArray:
     """(K, n) each judgement's scores minus their mean, over their standard deviation (population).
 
@@ -227,16 +238,19 @@ def vote_credits(
     if aggregation == "majority":
         return [majority_credit(ballot.counts, ballot.right, k, ties) for k in ks]
     orders = _permutations(len(ballot), seed, most_subsets)
+    running = _running_totals(ballot, orders, aggregation) if aggregation != "filtered" else None
     found = []
     for k in ks:
         exact = comb(len(ballot), k) <= most_subsets
-        chosen = (
-            np.array(list(combinations(range(len(ballot)), k)), dtype=np.int64)
-            if exact
-            else orders[:, :k]
-        )
         kept = k_meta(k) if k_meta is not None else None
-        credit = credit_of(totals_of(ballot, chosen, aggregation, kept), ballot.right, ties)
+        if exact:
+            chosen = np.array(list(combinations(range(len(ballot)), k)), dtype=np.int64)
+            totals = totals_of(ballot, chosen, aggregation, kept)
+        elif running is not None:
+            totals = running[:, k - 1]
+        else:
+            totals = totals_of(ballot, orders[:, :k], aggregation, kept)
+        credit = credit_of(totals, ballot.right, ties)
         found.append(Credits(float(credit.mean()), float(credit.var()), exact))
     return found
 

@@ -255,20 +255,28 @@ def _votes(table: pd.DataFrame) -> None:
     decided = read.loc[read["verdict"].isin(["A", "B"])]
     first = int((decided["verdict"] == decided["order"].str[0]).sum())
     with columns[2]:
-        low, high = wilson_interval(first, len(decided)) if len(decided) else (0.0, 1.0)
         st.metric(
             "Shown first wins",
             f"{first} of {len(decided)}",
             help="Verdicts for the response that stood first. A judge without a preference for a "
-            f"place gives half of them. 95 % interval {low:.0%} to {high:.0%} (Wilson), as if the "
-            "texts were independent.",
+            "place gives half of them.",
         )
     with columns[3]:
         st.metric(
             "Order flips it",
             _flip(decided),
             help="Whether most verdicts of one order name another response than most of the other "
-            "order.",
+            "order; open where an order has no verdict, or as many for A as for B.",
+        )
+    if len(decided):
+        told = []
+        for what, n in (("Response A is named by", counts["A"]), ("the first place by", first)):
+            low, high = wilson_interval(n, len(decided))
+            share = n / len(decided)
+            told.append(f"{what} {share:.0%} (95 % interval {low:.0%} to {high:.0%})")
+        st.caption(
+            f"{'; '.join(told)} of {len(decided)} verdicts; Wilson intervals, as if the texts were "
+            "independent."
         )
     if counts["tie"]:
         st.caption(f"{counts['tie']} judgements call it a tie.")

@@ -58,7 +58,12 @@ def _numbers(estimates: dict) -> None:
         (
             ("Flip rate", flip, "Verdicts that name the other response in the other order"),
             ("Right in both", both, "Position-consistent accuracy"),
-            ("One judgement", estimates["Accuracy of one judgement"], "Right, over both orders"),
+            (
+                "One judgement right",
+                estimates["One judgement right (a tie or an unread one is not)"],
+                "Over both orders. A tie or an unread judgement is not right here, while a vote "
+                "counts it as undecided.",
+            ),
         ),
         strict=True,
     ):

@@ -172,7 +172,8 @@ def _shown(found: ScalarAgainst, words: str, aggregation: str) -> None:
         st.dataframe(table, hide_index=True, key=f"{NAME}-against-table")
     name = figures.AGGREGATION_NAMES[aggregation]
     st.caption(
-        f"Judge: {name}, {words}. Paired by item, 95 % intervals over items. p_adjusted controls "
+        f"Judge: {name}, {words}. Paired by item, 95 % intervals over items (no arms: one item, "
+        "or all alike, which is no certainty). p_adjusted controls "
         "false discoveries over subsets; detectable is the smallest difference that would have "
         "been found four times in five."
     )

@@ -252,6 +252,9 @@ def _counting(judgements: Judgements) -> tuple[Handling, Filter, VotingOptions]:
         hint="Meta score: what a second model thinks of each judgement (DeepSeek-GRM). Own "
         "confidence: the probability of the verdict, our stand-in where no second model read them.",
     )
+    if not has_meta and not judgements.table["confidence"].notna().any():
+        st.caption("Nothing to filter by: neither meta scores nor confidences are known.")
+        return handling, filter_by, VotingOptions(ties=ties)
     keep = st.slider(
         "Share of k the filter keeps", 0.1, 1.0, 0.5, 0.1, key=f"{NAME}-keep",
         persist_state="session", help="DeepSeek-GRM keeps half: k_meta = k / 2, rounded up here.",

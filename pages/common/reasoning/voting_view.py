@@ -64,9 +64,10 @@ def _curve_caption(voted: Voted, shown: Aggregation, n_candidates: int) -> None:
     if not rows["exact"].all():
         counted = "over all choices of k where they are few, else over 400 random ones"
     st.caption(
-        f"k judgements are drawn without replacement from those recorded; {counted}. Wide band: "
-        "95 % interval over items. Narrow band: what the choice of the k alone would do. Dotted: "
-        "the formula for independent votes, all items alike."
+        f"k judgements are drawn without replacement from those recorded; {counted}. Grey: "
+        "95 % interval of the mean over all choices, resampling items. Blue: where one choice of k "
+        "for each of these items would land. Dotted: the formula for independent votes, all items "
+        "alike."
     )
     if n_candidates == 2 and {"majority", "z-sum"} <= set(voted.curves.credits):
         st.caption(
@@ -82,7 +83,7 @@ def _tables(setup: Setup, voted: Voted) -> None:
     if setup.judgements.n_unread or (setup.ballots is not None and setup.ballots.n_unread):
         st.caption(
             f":material/info: {setup.judgements.n_unread:,} judgements could not be read. They "
-            "stay in the draw and vote for nobody."
+            "stay in the draw and vote for nobody; one that stands alone leaves a tie."
         )
     with st.expander("Independent votes that k are worth", icon=":material/compress:"):
         st.plotly_chart(

@@ -22,6 +22,13 @@ def interval(estimate: Estimate, *, signed: bool = False, digits: int = 3) -> st
     )
 
 
+def p_value(p: float) -> str:
+    """A p-value in words, never zero."""
+    if not math.isfinite(p):
+        return "no p-value"
+    return f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
+
+
 def voting_words(curves: VotingCurves, aggregation: Aggregation) -> str:
     """Whether voting helps."""
     k, gain, test = curves.ks[-1], curves.gain[aggregation], curves.tests[aggregation]
@@ -37,10 +44,10 @@ def voting_words(curves: VotingCurves, aggregation: Aggregation) -> str:
         verdict = "**These judgements do not show that voting helps.**"
     said = (
         f"{verdict} One judgement earns {first['value']:.3f}, {k} together {last['value']:.3f}: "
-        f"a gain of {interval(gain, signed=True)}, p = {test.p_value:.3f}, {gain.n:,} items."
+        f"a gain of {interval(gain, signed=True)}, {p_value(test.p_value)}, {gain.n:,} items."
     )
     smallest = curves.detectable[aggregation]
-    if math.isfinite(smallest) and not (gain.low > 0 or gain.high < 0):
+    if math.isfinite(smallest) and smallest > 0 and not (gain.low > 0 or gain.high < 0):
         said += f" A gain under {smallest:.3f} would mostly have gone unseen."
     return said
 
@@ -51,9 +58,24 @@ def dependence_words(found: Dependence, k: int) -> str:
     if not math.isfinite(rho.value):
         return "How alike judgements of one item are cannot be told from these votes."
     worth = effective_votes(k, max(0.0, rho.value))
+    if math.isfinite(rho.low) and rho.low > 0:
+        said = (
+            f"Judgements of one item are right or wrong together (correlation "
+            f"{interval(rho, signed=True)}), so {k} of them are worth {worth:.1f} independent ones "
+            "as an average."
+        )
+    elif math.isfinite(rho.high) and rho.high < 0:
+        said = (
+            f"Judgements of one item disagree more than chance would have it (correlation "
+            f"{interval(rho, signed=True)}), as where the order decides."
+        )
+    else:
+        said = (
+            f"No correlation of judgements of one item is shown ({interval(rho, signed=True)}); "
+            f"with the value found, {k} of them are worth {worth:.1f} independent ones."
+        )
     return (
-        f"Judgements of one item agree beyond chance (correlation {interval(rho, signed=True)}), "
-        f"so {k} of them are worth {worth:.1f} independent ones as an average. In "
+        f"{said} In "
         f"{found.below_half.value:.0%} of the items the wrong response leads, and more votes make "
         f"these worse; with endlessly many, {found.ceiling.value:.0%} would be right."
     )
@@ -72,7 +94,7 @@ def order_words(found: OrderSwaps) -> str:
         verdict = "**No preference for a place is shown.**"
     return (
         f"{verdict} The first wins with {bias.value + 0.5:.1%}, "
-        f"{interval(bias, signed=True)} beside one half. Of verdicts that name a "
+        f"{interval(bias, signed=True)} from one half. Of verdicts that name a "
         f"winner in both orders {found.flip_rate.value:.1%} flip; {bias.n:,} items."
     )
 

@@ -129,3 +129,14 @@ def test_lists_of_candidates_are_counted_out_of_the_curves():
 def test_replaying_a_list_stops_once_the_second_cannot_catch_up():
     assert stop_in_order([2, 2, 2, 0, 1], 3, Stopping("settled", most=5)) == (3, 2)
     assert stop_in_order([2, 0, 1], 3, Stopping("settled", most=5)) == (3, 0)
+
+
+def test_the_table_of_stops_follows_the_probability_of_each_vote():
+    stops = stop_table(Stopping("stays", 0.8, most=6))
+    for lead in range(1, 7):
+        for other in range(min(lead, 6 - lead) + 1):
+            for nobody in range(7 - lead - other):
+                left = 6 - lead - other - nobody
+                sure = stays_probability(lead, other, left) > 0.8 or left == 0
+                assert stops[lead, other, nobody] == sure
+                assert stops[other, lead, nobody] == sure

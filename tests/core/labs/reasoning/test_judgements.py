@@ -155,3 +155,14 @@ def test_one_judge_or_temperature_of_several():
     assert read.temperatures == (0.2, 1.0)
     assert read.at(judge="b").items["item_id"].tolist() == ["x"]
     assert len(read.at(judge="a", temperature=1.0).table) == 1
+
+
+def test_an_interrupted_recording_keeps_most_judgements():
+    rows = [{"item_id": f"long-{at}", "verdict": "A", "best": "A"} for at in range(6)] * 4
+    rows += [{"item_id": f"short-{at}", "verdict": "B", "best": "A"} for at in range(4)]
+    ballots = ballots_of(check_judgements(pd.DataFrame(rows)))
+    assert (ballots.k_max, len(ballots)) == (4, 6)
+    assert ballots.left_out == {"items with fewer than 4 votes": 4}
+    few = [row for row in rows if row["item_id"] in ("long-0", "long-1")]
+    few += [{"item_id": f"short-{at}", "verdict": "B", "best": "A"} for at in range(20)]
+    assert ballots_of(check_judgements(pd.DataFrame(few))).k_max == 1

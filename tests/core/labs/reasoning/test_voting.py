@@ -8,6 +8,7 @@ import pytest
 
 from core.labs.reasoning.voting import (
     TIE_POLICIES,
+    _running_totals,
     credit_of,
     iid_majority,
     majority_credit,
@@ -161,3 +162,17 @@ def test_a_mean_is_over_the_scores_that_were_given():
     made = ballot([0, 0], scores=[[4, nan], [6, 7]])
     assert totals_of(made, np.array([[0, 1]]), "mean").tolist() == [[5, 7]]
     assert totals_of(made, np.array([[0, 1]]), "sum").tolist() == [[10, 7]]
+
+
+@pytest.mark.parametrize("aggregation", ["sum", "mean", "z-sum"])
+def test_running_totals_are_those_of_each_random_subset(aggregation):
+    rng = np.random.default_rng(2)
+    scores = rng.integers(1, 11, size=(12, 2)).astype(float)
+    scores[rng.random(12) < 0.3] = np.nan
+    made = ballot([0] * 12, scores=scores.tolist())
+    orders = np.array([rng.permutation(12) for _ in range(50)])
+    found = _running_totals(made, orders, aggregation)
+    for k in range(1, 13):
+        assert found[:, k - 1] == pytest.approx(
+            totals_of(made, orders[:, :k], aggregation), nan_ok=True
+        )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from core.engine.conformance import check_model
 from core.errors import ModelLoadError, ScoringError, SettingsError, TableError
 from core.models.base import Capability
 from core.models.card import JudgePart, RewardModelCard
@@ -420,3 +421,16 @@ def test_records_without_log_probabilities_are_no_verdict() -> None:
         "The server gives no log-probabilities."
     }
     assert Record("", 0, False).problem == ""
+
+
+def test_conformance_knows_a_judge_of_pairs_and_one_that_cannot_be_read() -> None:
+    pairs = check_model(as_model(lambda *_: "", format="rubric-pair"))
+    assert [(line.name, line.verdict) for line in pairs.lines] == [
+        ("rewards the probe texts", "not applicable")
+    ]
+    unread = check_model(as_model(lambda *_: "no idea"))
+    assert not unread.holds
+    assert "No line with a score" in unread.lines[0].detail
+    scored = check_model(as_model(lambda text, _: f"Score: {1 + len(text) % 9}"))
+    assert scored.holds
+    assert scored.probe_spread > 0
