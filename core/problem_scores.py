@@ -102,7 +102,7 @@ def record(folder: Path) -> int:
         "threads": torch.get_num_threads(),
         "versions": {
             "python": platform.python_version(),
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
             "transformers": transformers.__version__,
         },
         "licence": "Apache-2.0",
