@@ -39,6 +39,7 @@ def lab(
     monkeypatch.setattr(recordings, "judgements_folder", lambda: tmp_path / "judgements")
     recordings.recorded_judgements.cache_clear()
     test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=TIMEOUT_S)
+    test.session_state["models"] = ["words"]
     test.session_state["reasoning-tab"] = LIVE
     test.run()
     test.switch_page(PAGE).run()
@@ -56,7 +57,7 @@ def run_of(test: AppTest) -> LiveRun:
 
 
 def wait(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
+    deadline = time.monotonic() + 4 * TIMEOUT_S
     while not holds():
         assert time.monotonic() < deadline, "the judge never ended"
         time.sleep(0.05)
