@@ -102,10 +102,26 @@ CHECKS: dict[str, dict[str, str]] = {
             "result.traps['novelty punished'] > 0 == shifted.traps['novelty punished']"
         ),
         "five temperatures": "trade.points['level'].nunique() == 5",
-        "diversity rises": (
-            "trade.differences.query(\"measure == 'vendi'\")['low'].iloc[-1] > 0"
-        ),
+        "diversity rises": ("trade.differences.query(\"measure == 'vendi'\")['low'].iloc[-1] > 0"),
         "every text has a place": "len(points) == N_PAIRS and np.isfinite(points[['x', 'y']]).all()",
+    },
+    "self_rewarding": {
+        "every method": "set(recorded.pairs['method']) == {'classic', 'temporal'}",
+        "the bound is a correlation": "-1 <= bound.low <= bound.value <= bound.high <= 1",
+        "by hand": "np.allclose([margin[0], dpo_weight(margin, beta=0.1)[0]], [0.3, 0.042556])",
+        "anchors never narrow the gap": (
+            "(built['anchored'].pairs['gap'].sum() >= built['classic'].pairs['gap'].sum() - 1e-9)"
+        ),
+        "recorded pairs are those of the rule": (
+            "abs(built['anchored and future'].pairs['gap'].mean()"
+            " - pairs.query('run.str.startswith(\"temporal\")')['gap'].mean()) < 1e-4"
+        ),
+        "noise promises more than it keeps": (
+            "noisy.pairs['gap'].mean() > noisy.pairs['recorded_gap'].mean()"
+        ),
+        "both models": "{'judge', 'outside', 'agreement'} <= set(judged.estimates['measure'])",
+        "audited": "len(audited.pairs) == N_PAIRS and audited.at_start",
+        "cosines": "audited.pairs['cosine'].between(-1, 1).all()",
     },
     "evaluate": {
         "all pairs": "by_slice.scores.iloc[0]['n'] == N_PAIRS and not by_slice.left_out",

@@ -123,9 +123,7 @@ def choose(test: AppTest, key: str, value: object) -> AppTest:
 
 def audited(test: AppTest, monkeypatch: pytest.MonkeyPatch, *rows: dict[str, object]) -> AppTest:
     """The audit of an uploaded set."""
-    monkeypatch.setattr(
-        "pages.common.self_rewarding.audit_view.default_embedder", Letters
-    )
+    monkeypatch.setattr("pages.common.self_rewarding.audit_view.default_embedder", Letters)
     choose(test, "look", "A preference set")
     control(test, f"{AUDIT}-pairs").set_value("My file")
     settled(test.run())

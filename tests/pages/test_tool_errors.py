@@ -1,5 +1,6 @@
 """The tool errors page on a recorded collection whose rates are known by hand."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,7 @@ from core.engine.service import RewardService
 from core.labs.trajectories.penalties import penalise
 from core.labs.trajectories.updates import UpdateOptions, weigh
 from core.rollouts import recorded
-from pages.common.trajectories.no_tool_view import count_rules
+from pages.common.trajectories.count_rules import count_rules
 from pages.common.trajectories.setup import NAME
 from tests.pages.conftest import ROOT, TIMEOUT_S, until
 
@@ -170,6 +171,9 @@ def test_count_rules_of_the_paper_and_the_code() -> None:
     assert "the rounded counts are 4 and 4" in count_rules(7, 7, 7)
     assert "All 8 rollouts are right" in count_rules(8, 0, 4)
     assert "cannot keep more" in count_rules(1, 1, 4)
+    # The minimum decides: 1 right of 8 rounds to none of 4.
+    assert "released code keeps 1 right and 3 wrong" in count_rules(1, 7, 4, 1)
+    assert "released code keeps 0 right and 4 wrong" in count_rules(1, 7, 4, 0)
 
 
 def test_reading_the_text_as_released_finds_no_turns(lab: AppTest) -> None:
@@ -180,6 +184,30 @@ def test_reading_the_text_as_released_finds_no_turns(lab: AppTest) -> None:
     opened(lab, "group")
     table = lab.dataframe[0].value
     assert (table["p_format"] == 1).all()
+
+
+def message(role: str, content: str, **more: object) -> dict[str, object]:
+    return {"role": role, "content": content, **more}
+
+
+def test_chat_messages_of_ones_own_are_counted(lab: AppTest) -> None:
+    call = [{"function": {"name": "python", "arguments": "{}"}}]
+    rows = []
+    for right, results in ((True, ["7", "ValueError: no"]), (True, ["7"]), (False, ["error"])):
+        turns = [message("user", "3+4?")]
+        for result in results:
+            turns += [message("assistant", "", tool_calls=call), message("tool", result)]
+        turns.append(message("assistant", "<answer>7</answer>"))
+        rows.append({"step": 0, "problem_id": "p", "correct": right, "messages": turns})
+    content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    lab.segmented_control(key=f"{NAME}-rollouts").set_value("My files").run()
+    upload = lab.file_uploader(key=f"{NAME}-rollout-files")
+    upload.set_value([("own.jsonl", content, "application/json")])
+    settled(lab.run())
+    until(lab, lambda: "right rollouts went" in marked(lab))
+    assert not lab.exception
+    # Two right rollouts with one failed call of three, the wrong one with one of one.
+    assert "right rollouts went from 33.3%" in marked(lab)
 
 
 def test_the_python_that_is_shown_gives_the_same_numbers(

@@ -45,7 +45,7 @@ def publish(collection: str, finished: Path, target: Path | None = None) -> list
         _merged(name, [place for _, _, place in ready]).to_parquet(
             folder / f"{name}.parquet", compression="zstd", compression_level=19, index=False
         )
-    runs = [_described(recipe, seed) for recipe, seed, _ in ready]
+    runs = [run for recipe, seed, place in ready for run in _described(recipe, seed, place)]
     card = folder / "card.yaml"
     told = yaml.safe_load(card.read_text(encoding="utf-8"))
     told["tables"] = [name for name in names if name not in (ROLLOUTS, PROBLEMS)]
@@ -65,11 +65,17 @@ def _merged(name: str, places: Sequence[Path]) -> pd.DataFrame:
     return table.astype(dict.fromkeys(coded, "category"))
 
 
-def _described(recipe: RolloutRecipe, seed: int) -> dict[str, object]:
-    return {
-        "run": recipe.run_name(seed),
-        "method": recipe.method,
-        "seed": seed,
-        "base": recipe.method == BASE,
-        "recipe": recipe.name,
-    }
+def _described(recipe: RolloutRecipe, seed: int, place: Path) -> list[dict[str, object]]:
+    """The runs of one training, as its rollouts name them: one, or one a sequence of tasks."""
+    own = recipe.run_name(seed)
+    told = pd.read_parquet(place / f"{ROLLOUTS}.parquet", columns=["run"])["run"].unique()
+    return [
+        {
+            "run": str(run),
+            "method": recipe.method if run == own else str(run).partition("/seed-")[0],
+            "seed": seed,
+            "base": recipe.method == BASE,
+            "recipe": recipe.name,
+        }
+        for run in told
+    ]

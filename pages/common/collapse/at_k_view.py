@@ -5,7 +5,7 @@ import streamlit as st
 from core.figures.collapse import at_k_curves, coverage_beside_checkpoint
 from core.labs.collapse.analysis import coverage_and_checkpoint
 from pages.common.choices import one_of
-from pages.common.collapse.setup import NAME, Setup
+from pages.common.collapse.setup import NAME, Setup, choose_methods
 from pages.common.collapse.words import coverage_sentence
 from pages.common.markup import plain
 
@@ -33,17 +33,18 @@ def at_k_view(setup: Setup) -> None:
     if found.table.empty:
         st.info("There are no samples here.", icon=":material/info:")
         return
+    methods = choose_methods(setup)
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**pass@k, unbiased**")
-        st.plotly_chart(at_k_curves(found.table), key=f"{NAME}-pass-{which}")
+        st.plotly_chart(at_k_curves(found.table, methods=methods), key=f"{NAME}-pass-{which}")
     with right:
         group = one_of(
             NAME, "Distinct answers among k, on problems", ("all", "solved", "unsolved"),
             "at-k-group", hint="Solved: a sample in these rows was right.",
         )  # fmt: skip
         st.plotly_chart(
-            at_k_curves(found.table, measure="distinct", group=group),
+            at_k_curves(found.table, measure="distinct", group=group, methods=methods),
             key=f"{NAME}-distinct-{which}-{group}",
         )
     n = int(found.table["n_prompts"].max())
@@ -60,7 +61,8 @@ def at_k_view(setup: Setup) -> None:
 
 def _history(setup: Setup) -> None:
     both = coverage_and_checkpoint(setup.result)
-    methods = list(dict.fromkeys(both["method"]))
+    there = set(both["method"])
+    methods = [name for name in setup.methods if name in there]
     st.markdown("##### History and policy, side by side")
     method = one_of(NAME, "Method", methods, "at-k-method", hint="Whose runs are drawn.")
     st.markdown(plain(coverage_sentence(both, method)))

@@ -1,6 +1,7 @@
 """One-sentence readings of the lab's figures, computed from the data."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -12,12 +13,20 @@ from core.labs.collapse.spread import Spread
 from core.stats import Estimate
 
 
-def interval(estimate: Estimate) -> str:
-    """The interval and what it is made of, or why there is none."""
-    size = f"n = {estimate.n} run × problem pairs, {estimate.n_prompts} problems"
-    if not math.isfinite(estimate.low):
-        return f"{estimate.method}; {size}"
-    return f"{estimate.confidence:.0%} interval {estimate.low:+.2f} to {estimate.high:+.2f}; {size}"
+def sizes(effects: Mapping[str, Estimate]) -> str:
+    """How many run × problem pairs and problems the estimates stand on, and how sure they are."""
+    if not effects:
+        return ""
+    pairs = _span([each.n for each in effects.values()])
+    problems = _span([each.n_prompts for each in effects.values()])
+    methods = "; ".join(dict.fromkeys(each.method for each in effects.values()))
+    sure = f"{next(iter(effects.values())).confidence:.0%} intervals"
+    return f"{sure}: {methods}; n = {pairs} run × problem pairs, {problems} problems a method"
+
+
+def _span(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def spread_sentence(found: Spread) -> str:
@@ -51,17 +60,23 @@ def curves_sentence(table: pd.DataFrame, budget: int, cohort: str) -> str:
         (table["budget"] == budget) & (table["cohort"] == cohort) & (table["measure"] == "distinct")
     ]
     values = rows.set_index(["method", "compared"])["value"]
-    parts = []
-    for method in dict.fromkeys(rows["method"]):
-        if method == BASE or (method, ITSELF) not in values.index:
-            continue
-        own = values[method, ITSELF]
-        same = values.get((method, BASE_SAME))
-        against = "" if same is None else f" against {same:.1f} of the base"
-        parts.append(f"{method} {own:.1f}{against}")
-    if not parts:
+    own = {
+        method: (float(values[method, ITSELF]), float(values.get((method, BASE_SAME), math.nan)))
+        for method in dict.fromkeys(rows["method"])
+        if method != BASE and (method, ITSELF) in values.index
+    }
+    if not own:
         return "No run has a problem in this group with the whole budget."
-    return f"Distinct answers of a problem after {budget} samples: {'; '.join(parts)}."
+    begin = f"Distinct answers of a problem after {budget} samples: "
+    bases = {round(base, 1) for _, base in own.values() if math.isfinite(base)}
+    if len(bases) == 1 and len(own) > 1:
+        told = ", ".join(f"{method} {value:.1f}" for method, (value, _) in own.items())
+        return f"{begin}{told}, against {bases.pop():.1f} of the base."
+    parts = [
+        f"{method} {value:.1f}" + (f" against {base:.1f}" if math.isfinite(base) else "")
+        for method, (value, base) in own.items()
+    ]
+    return f"{begin}{'; '.join(parts)}{' of the base' if bases else ''}."
 
 
 def flags_sentence(found: FlagResult) -> str:

@@ -19,9 +19,10 @@ CLAIMS = (
     "the no-tool meetings are the workbench's own measures.",
 )
 FALSIFIED = (
-    "**What would falsify this?** Plain runs whose error rate in right rollouts goes to zero, or "
-    "runs with resample-on-correct whose rate ends no lower than that of plain runs with the same "
-    "seeds, their intervals apart from zero difference nowhere."
+    "**What would falsify this?** Plain runs whose error rate in right rollouts falls all the way "
+    "to zero; or runs with resample-on-correct that end no cleaner than plain runs of the same "
+    "seeds, with an interval of the paired difference that leaves no room for an effect that "
+    "matters."
 )
 
 

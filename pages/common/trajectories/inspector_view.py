@@ -14,6 +14,7 @@ from core.labs.trajectories.updates import (
 )
 from pages.common.choices import one_of
 from pages.common.markup import plain
+from pages.common.trajectories.count_rules import count_rules_form
 from pages.common.trajectories.setup import NAME, Setup
 
 MOST_GROUPS = 400
@@ -88,6 +89,7 @@ def inspector_view(setup: Setup) -> None:
         "number of rollouts in the update; before: over the whole group, after: over the kept ones."
     )
     _cards(update)
+    count_rules_form(options.min_right)
 
 
 def interesting_groups(table: pd.DataFrame) -> pd.DataFrame:
