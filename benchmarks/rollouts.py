@@ -1,10 +1,10 @@
-"""Summaries of many rollouts: time and memory of ours against pandas, each in a fresh process.
+"""Many rollouts: time and memory of ours against pandas, each in a fresh process.
 
-`python -m benchmarks.rollouts` writes tables of 10,000, 100,000 and 1,000,000 rollouts and
-summarises each by step. The rows are the recorded runs of a collection, repeated under new run
-names until there are enough; where the policy of these runs answers in a few characters, the
-responses are replaced by recorded ones of a language model, so that texts weigh what they weigh in
-practice. The report says which.
+`python -m benchmarks.rollouts` writes tables of 10,000, 100,000 and 1,000,000 rollouts, summarises
+each by step, reads it for the labs and runs the collapse lab on it. The rows are the recorded runs
+of a collection, repeated under new run names until there are enough. The policies of these runs
+answer in a few characters; so that texts weigh what they weigh in practice, each response is put
+together of two recorded ones of a language model. The report says which.
 """
 
 import argparse

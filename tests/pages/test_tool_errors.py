@@ -130,13 +130,9 @@ def test_macro_gives_every_rollout_the_same_weight(lab: AppTest) -> None:
 
 def test_a_group_shows_who_is_kept_and_what_weighs(lab: AppTest) -> None:
     opened(lab, "group")
-    assert "4 right and 4 wrong; kept whole" in marked(lab)
+    assert "4 right and 4 wrong; resampled" in marked(lab)
     # Of the four right rollouts two have a failed call, and all four weigh the same.
     assert "50% lies on right but messy rollouts when every rollout enters" in marked(lab)
-    control = next(c for c in lab.get("button_group") if str(c.key).startswith(f"{NAME}-strategy"))
-    control.set_value("roc-code")
-    settled(lab.run())
-    assert not lab.exception
     assert "2 right and 2 wrong enter the update" in marked(lab)
     table = lab.dataframe[0].value
     kept = table.loc[table["kept"], "rollout"].tolist()
@@ -144,6 +140,12 @@ def test_a_group_shows_who_is_kept_and_what_weighs(lab: AppTest) -> None:
     assert kept == ["✓ 1", "✓ 0", *kept[2:]]
     assert set(kept[2:]) == {"✗ 4", "✗ 5"}
     assert "<tool_call>" in lab.code[0].value
+    control = next(c for c in lab.get("button_group") if str(c.key).startswith(f"{NAME}-strategy"))
+    control.set_value("none")
+    settled(lab.run())
+    assert not lab.exception
+    assert "4 right and 4 wrong; kept whole" in marked(lab)
+    assert lab.dataframe[0].value["kept"].all()
 
 
 def test_weights_are_those_of_the_lab(lab: AppTest, rollouts: pd.DataFrame) -> None:

@@ -61,8 +61,23 @@ def _merged(name: str, places: Sequence[Path]) -> pd.DataFrame:
     table = pd.concat(parts, ignore_index=True)
     if name == PROBLEMS:
         return table.drop_duplicates(ignore_index=True)
+    if name == ROLLOUTS:
+        table = _numbered(table)
     coded = [each for each in ("run", "split", "problem_id") if each in table.columns]
     return table.astype(dict.fromkeys(coded, "category"))
+
+
+def _numbered(table: pd.DataFrame) -> pd.DataFrame:
+    """The rollouts with no sample number twice in a group.
+
+    A step that draws a problem twice has two groups of it, each numbered from 0.
+    """
+    names = ("run", "split", "step", "problem_id", "source")
+    keys = [name for name in names if name in table.columns]
+    again = table.groupby([*keys, "sample"], observed=True, sort=False).cumcount()
+    size = table.groupby(keys, observed=True, sort=False)["sample"].transform("max") + 1
+    number = table["sample"].astype("int64") + again * size.astype("int64")
+    return table.assign(sample=number.astype(table["sample"].dtype))
 
 
 def _described(recipe: RolloutRecipe, seed: int, place: Path) -> list[dict[str, object]]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.figures.collapse import cumulative, flag_plane, over_steps, spread_bars
+from core.figures.collapse import MOST_BANDS, cumulative, flag_plane, over_steps, spread_bars
 from core.labs.collapse.analysis import HELD_OUT_PROBLEMS, UNSOLVED_PROBLEMS
 from core.labs.collapse.coverage import COHORT_MEANING, COHORTS
 from core.labs.collapse.spread import SCALES, Spread
@@ -108,9 +108,10 @@ def _curves(setup: Setup, methods: list[str]) -> None:
             cumulative(curves.table, cohort=cohort, measure="distinct", methods=methods),
             key=f"{NAME}-distinct",
         )
-    st.markdown(plain(curves_sentence(curves.table, curves.budget, cohort)))
+    st.markdown(plain(curves_sentence(curves.table, curves.budget, cohort, methods)))
     notes = [
-        f"{curves.n_problems} problems, {curves.budget} samples of each in every run; bands: "
+        f"{curves.n_problems} problems, {curves.budget} samples of each in every run; bands (drawn "
+        f"for up to {MOST_BANDS} methods, else under the pointer): "
         f"{setup.options.confidence:.0%} over problems (how problems differ; the spread above is "
         "paired), means over seeds",
         f"{cohort}: {COHORT_MEANING[cohort]}",

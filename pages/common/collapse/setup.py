@@ -1,7 +1,9 @@
 """Which rollouts and which definitions the page works with, and the result made of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pandas as pd
 import streamlit as st
 
 from core.figures.collapse import MOST_BANDS
@@ -60,6 +62,15 @@ def choose_methods(setup: Setup) -> list[str]:
         "each other and the intervals are in the texts under the pointer.",
     )  # fmt: skip
     return [name for name in setup.methods if not picked or name in picked]
+
+
+def problem_names(table: pd.DataFrame, problems: Sequence[str]) -> list[str]:
+    """Texts of the problems where they are known, else their ids."""
+    if "prompt" not in table:
+        return list(problems)
+    known = table.loc[table["problem_id"].isin(list(problems)), ["problem_id", "prompt"]]
+    texts = known.dropna().drop_duplicates("problem_id").set_index("problem_id")["prompt"]
+    return [" ".join(str(texts.get(name, name)).split()) or name for name in problems]
 
 
 def choose_setup() -> Setup | None:

@@ -12,6 +12,13 @@ from core.labs.collapse.flags import FlagResult
 from core.labs.collapse.spread import Spread
 from core.stats import Estimate
 
+PLACES = {
+    "checkpoint": "at the last checkpoint",
+    "late in training": "late in training",
+    "held out": "on problems never trained on",
+}
+"""Where a policy was sampled, as a sentence says it."""
+
 
 def sizes(effects: Mapping[str, Estimate]) -> str:
     """How many run × problem pairs and problems the estimates stand on, and how sure they are."""
@@ -54,7 +61,7 @@ def spread_sentence(found: Spread) -> str:
     return text[:1].upper() + text[1:] + "." if text else "There is no trained run here."
 
 
-def curves_sentence(table: pd.DataFrame, budget: int, cohort: str) -> str:
+def curves_sentence(table: pd.DataFrame, budget: int, cohort: str, methods: Sequence[str]) -> str:
     """Distinct answers at the whole budget, against the base on the same problems."""
     rows = table.loc[
         (table["budget"] == budget) & (table["cohort"] == cohort) & (table["measure"] == "distinct")
@@ -62,7 +69,7 @@ def curves_sentence(table: pd.DataFrame, budget: int, cohort: str) -> str:
     values = rows.set_index(["method", "compared"])["value"]
     own = {
         method: (float(values[method, ITSELF]), float(values.get((method, BASE_SAME), math.nan)))
-        for method in dict.fromkeys(rows["method"])
+        for method in methods
         if method != BASE and (method, ITSELF) in values.index
     }
     if not own:
@@ -77,6 +84,37 @@ def curves_sentence(table: pd.DataFrame, budget: int, cohort: str) -> str:
         for method, (value, base) in own.items()
     ]
     return f"{begin}{'; '.join(parts)}{' of the base' if bases else ''}."
+
+
+def at_k_sentence(table: pd.DataFrame, methods: Sequence[str], group: str) -> str:
+    """One sample and many, against the base; distinct answers among the most."""
+    passed = table.loc[(table["measure"] == "pass") & (table["group"] == "all")]
+    values = passed.set_index(["method", "k"])["value"]
+    trained = [name for name in methods if name != BASE and name in set(passed["method"])]
+    if not trained:
+        return "No trained run was sampled here."
+    ks = sorted(set(passed["k"]))
+    parts = [
+        _against_base(values, trained, f"pass@{k}", int(k)) for k in dict.fromkeys((ks[0], ks[-1]))
+    ]
+    distinct = table.loc[(table["measure"] == "distinct") & (table["group"] == group)]
+    answers = distinct.dropna(subset="value").set_index(["method", "k"])["value"]
+    there = [name for name in trained if name in set(answers.index.get_level_values(0))]
+    if there:
+        k = int(distinct.dropna(subset="value")["k"].max())
+        named = f"distinct answers among {k} ({group} problems)"
+        parts.append(_against_base(answers, there, named, k, digits=1))
+    return f"{'; '.join(parts)}."
+
+
+def _against_base(
+    values: "pd.Series[float]", methods: Sequence[str], what: str, k: int, digits: int = 2
+) -> str:
+    told = ", ".join(
+        f"{name} {values[name, k]:.{digits}f}" for name in methods if (name, k) in values.index
+    )
+    base = f", base {values[BASE, k]:.{digits}f}" if (BASE, k) in values.index else ""
+    return f"{what}: {told}{base}"
 
 
 def flags_sentence(found: FlagResult) -> str:
@@ -116,9 +154,9 @@ def coverage_sentence(both: pd.DataFrame, method: str) -> str:
     preferred = others.loc[others["what"] == "pass@k, checkpoint"]
     line = preferred if len(preferred) else others
     best = line.sort_values("k").iloc[-1]
-    what = str(best["what"]).replace("pass@k", f"pass@{int(best['k'])}")
+    where = str(best["what"]).partition(", ")[2]
     return (
         f"{method} has ever solved {ever['value'].iloc[0]:.0%} of its training problems; its "
-        f"{what} is {best['value']:.0%} "
+        f"pass@{int(best['k'])} {PLACES.get(where, f'on {where}')} is {best['value']:.0%} "
         f"({best['low']:.0%} to {best['high']:.0%}, {int(best['n_prompts'])} problems)."
     )

@@ -92,7 +92,8 @@ def firmness(setup: Setup, ranking: OrderRanking) -> Survival | None:
         return None
     else:
         resampled = resampled_by()
-        method = f"bootstrap over {resampled}, {n_draws:,} draws"
+        over = resampled.replace("items", "problems")
+        method = f"bootstrap over {over}, {n_draws:,} draws"
 
         def draws() -> Draws:
             drawn = drawn_transfer(

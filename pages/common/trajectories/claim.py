@@ -5,7 +5,7 @@ import streamlit as st
 CLAIMS = (
     "**Reported by the paper** · Shang et al. 2025 (rStar2-Agent, arXiv 2508.20722), figure 4: "
     "under plain GRPO the share of failed tool calls in rewarded rollouts falls at first and then "
-    "stays near 15 % (Qwen2.5-32B) and 10 % (Qwen3-14B). With resample-on-correct it keeps "
+    "stays near 15% (Qwen2.5-32B) and 10% (Qwen3-14B). With resample-on-correct it keeps "
     "falling for both.",
     "**Reported by the paper** · figure 9: with resample-on-correct accuracy is higher and "
     "responses are shorter. Its 14B model draws 32 rollouts a problem and keeps 16.",

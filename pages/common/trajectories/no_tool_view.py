@@ -21,7 +21,7 @@ def no_tool_view(setup: Setup) -> None:
     value = setup.penalties.no_tool
     st.markdown(
         f"A rollout without a tool call gets p_err {value:g}. It therefore beats a right rollout "
-        f"of which more than {value:.0%} of the calls failed (a 60 % one, for example) and loses "
+        f"of which more than {value:.0%} of the calls failed (a 60% one, for example) and loses "
         "to a clean tool user, though it may be the simplest way to the answer."
         if value == 0.5
         else f"A rollout without a tool call gets p_err {value:g} here; the paper's value is 0.5."
@@ -42,13 +42,13 @@ def no_tool_view(setup: Setup) -> None:
 
 
 def _meetings(trap: NoToolTrap) -> None:
-    st.markdown(
-        f"**{trap.n_without:,} of {trap.n_right:,} right rollouts call no tool.** In "
-        f"{trap.n_groups:,} groups they meet right ones that do."
-    )
+    told = f"**{trap.n_without:,} of {trap.n_right:,} right rollouts call no tool.** "
     if not trap.present:
-        st.markdown("They never meet in one group, so the value decides nothing in this data.")
+        met = "They meet none that do in one group" if trap.n_without else "There is none to judge"
+        st.markdown(f"{told}{met}, so the value decides nothing in this data.")
         return
+    groups = "group" if trap.n_groups == 1 else "groups"
+    st.markdown(f"{told}In {trap.n_groups:,} {groups} they meet right ones that do.")
     st.markdown(
         f"In these meetings the one without a call has the lower penalty in "
         f"{in_words(trap.wins)}, the same in {in_words(trap.ties)}, and the higher one in "
