@@ -202,7 +202,6 @@ def _path(setup: Setup, ranking: OrderRanking) -> None:
         "Order of training",
         list(setup.transfer.tasks),
         key=_chosen_key(setup),
-        format_func=plain,
         placeholder=f"The best one: {ranking.named(ranking.best)}",
         persist_state="session",
         help="Choose the tasks in the order in which they are trained. Empty: the best order.",
