@@ -12,7 +12,7 @@ expect = api.expect
 pytestmark = [pytest.mark.browser, pytest.mark.embedded, pytest.mark.slow]
 
 LOADED_MS = 120_000
-SETTLED_MS = 30_000
+SETTLED_MS = 120_000
 COLLAPSED_FROM = 0.9
 """The page's own threshold where nobody has moved it."""
 PLOT = ".js-plotly-plot"

@@ -14,7 +14,7 @@ expect = api.expect
 pytestmark = [pytest.mark.browser, pytest.mark.embedded, pytest.mark.slow]
 
 LOADED_MS = 300_000
-SETTLED_MS = 60_000
+SETTLED_MS = 120_000
 CORNERS = 16
 SELECTED = re.compile(r"([\d,]+) responses selected · mean reward (-?\d+\.\d{3})")
 
