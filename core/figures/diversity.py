@@ -16,6 +16,17 @@ from core.labs.groups import FloatArray
 DENSE = 50_000
 """Above so many points the map shows how many lie where instead of each of them."""
 
+MOST_TEXTS = 5_000
+"""Of more points the texts would be most of what is sent to the browser."""
+
+Texts = npt.NDArray[np.object_]
+
+CELLS = 90
+"""Of the density, in each direction."""
+
+DOTS = 1_500
+"""Points that are drawn on a density all the same."""
+
 MANY = 12
 """More kinds than this are drawn as one colour scale or in grey, not one colour each."""
 
@@ -26,7 +37,12 @@ _TRUTH = {True: "right", False: "wrong"}
 
 
 def semantic_map(
-    points: pd.DataFrame, colour: str, *, title: str = "", height: int = 520
+    points: pd.DataFrame,
+    colour: str,
+    *,
+    texts: Sequence[str] | None = None,
+    title: str = "",
+    height: int = 520,
 ) -> go.Figure:
     """Responses on a plane, near each other where their embeddings are.
 
@@ -34,6 +50,7 @@ def semantic_map(
         points: of `core.labs.diversity.semantic_map.map_table`; its row number is each point's
             customdata.
         colour: the column that colours them.
+        texts: (n,) whose beginning is shown on hovering; of up to 5,000 points.
         title: of the figure.
         height: in pixels.
     """
@@ -43,10 +60,12 @@ def semantic_map(
     if len(points) > DENSE:
         return _density(figure, points)
     values = points[colour]
+    shown = texts if texts is not None and len(points) <= MOST_TEXTS else [""] * len(points)
+    told = np.array(literal([" ".join(text.split()) for text in shown], width=110), dtype=object)
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        _numbers(figure, points, values, COLOURS.get(colour, colour))
+        _numbers(figure, points, values, COLOURS.get(colour, colour), told)
     else:
-        _kinds(figure, points, values)
+        _kinds(figure, points, values, told)
     figure.update_layout(dragmode="lasso")
     return figure
 
@@ -263,30 +282,39 @@ def spread_apart(place: FloatArray) -> FloatArray:
 
 
 def _density(figure: go.Figure, points: pd.DataFrame) -> go.Figure:
-    figure.add_histogram2dcontour(
-        x=points["x"].to_numpy(np.float32), y=points["y"].to_numpy(np.float32),
-        ncontours=24, nbinsx=80, nbinsy=80, showscale=True,
-        colorscale=[[0.0, "rgba(91,124,250,0)"], [1.0, "#3d5bd9"]],
-        colorbar={"title": "responses", "thickness": 12}, line={"width": 0},
+    """How many responses lie where; a few of them as dots, which a lasso needs to work."""
+    counts, across, up = np.histogram2d(points["x"], points["y"], bins=CELLS)
+    figure.add_heatmap(
+        x=(across[1:] + across[:-1]) / 2, y=(up[1:] + up[:-1]) / 2,
+        z=np.where(counts > 0, counts, np.nan).T, hoverongaps=False,
+        colorscale=[[0.0, "rgba(91,124,250,0.25)"], [1.0, "#3d5bd9"]],
+        colorbar={"title": "responses", "thickness": 12},
         hovertemplate="%{z} responses<extra></extra>",
     )  # fmt: skip
+    some = np.sort(np.random.default_rng(0).permutation(len(points))[:DOTS])
+    figure.add_scattergl(
+        x=points["x"].to_numpy(np.float32)[some], y=points["y"].to_numpy(np.float32)[some],
+        mode="markers", customdata=some, hoverinfo="skip", showlegend=False,
+        marker={"size": 3, "color": NEUTRAL, "opacity": 0.5},
+    )  # fmt: skip
+    figure.update_layout(dragmode="lasso", showlegend=False)
     return figure
 
 
 def _numbers(
-    figure: go.Figure, points: pd.DataFrame, values: "pd.Series[float]", name: str
+    figure: go.Figure, points: pd.DataFrame, values: "pd.Series[float]", name: str, told: Texts
 ) -> None:
     figure.add_scattergl(
         x=points["x"].to_numpy(np.float32), y=points["y"].to_numpy(np.float32), mode="markers",
-        customdata=np.arange(len(points)), showlegend=False,
+        customdata=np.arange(len(points)), showlegend=False, text=told,
         marker={"size": 7, "color": values.to_numpy(np.float32, na_value=np.nan),
                 "colorscale": SCALE, "opacity": 0.8,
                 "colorbar": {"title": name, "thickness": 12}},
-        hovertemplate=f"{name} %{{marker.color:.3f}}<extra></extra>",
+        hovertemplate=f"{name} %{{marker.color:.3f}}<br>%{{text}}<extra></extra>",
     )  # fmt: skip
 
 
-def _kinds(figure: go.Figure, points: pd.DataFrame, values: "pd.Series[str]") -> None:
+def _kinds(figure: go.Figure, points: pd.DataFrame, values: "pd.Series[str]", told: Texts) -> None:
     named = values.map(lambda value: _TRUTH.get(value, str(value)), na_action="ignore")
     named = named.astype(object).where(values.notna(), "unknown")
     for number, kind in enumerate(sorted(named.unique(), key=_natural)):
@@ -294,10 +322,10 @@ def _kinds(figure: go.Figure, points: pd.DataFrame, values: "pd.Series[str]") ->
         colour = SERIES[number % len(SERIES)] if number < MANY else NEUTRAL
         figure.add_scattergl(
             x=points["x"].to_numpy(np.float32)[at], y=points["y"].to_numpy(np.float32)[at],
-            mode="markers", name=literal([str(kind)], width=34)[0], customdata=at,
+            mode="markers", name=literal([str(kind)], width=34)[0], customdata=at, text=told[at],
             marker={"size": 7, "color": colour, "opacity": 0.8,
                     "symbol": "circle" if number < len(SERIES) else "diamond"},
-            hovertemplate="%{fullData.name}<extra></extra>",
+            hovertemplate="%{fullData.name}<br>%{text}<extra></extra>",
         )  # fmt: skip
     figure.update_layout(
         legend={"orientation": "v", "x": 1.01, "xanchor": "left", "y": 1, "yanchor": "top"}

@@ -17,6 +17,7 @@ from core.models.card import (
     InputForm,
     InputPart,
     LocalSource,
+    RemoteSource,
     RewardModelCard,
     Source,
     SystemPolicy,
@@ -123,7 +124,7 @@ def source_id(source: Source) -> str:
         words = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(source.path.parts[-2:])).strip("-._")
         digest = hashlib.sha256(str(source.path).encode()).hexdigest()[:6]
         return f"{words or 'model'}-{digest}"
-    return source.name
+    return source.endpoint if isinstance(source, RemoteSource) else source.name
 
 
 def _card_of_adapter(folder: Path) -> RewardModelCard:

@@ -5,8 +5,10 @@ A text is spliced from four parts, each tokenised on its own and joined as token
     question (the chat prompt) | trace | bridge | reference
 
 so no token straddles a boundary, whatever the texts, and the reference has the same tokens after
-every trace. The bridge ends with a line break, after which a reference needs no blank of its own.
-Without reasoning the trace and the blank lines before the bridge are left away.
+every trace. The reference stands on the bridge's own line, and the blank before it belongs to its
+first token, as a model would write it; on a line of its own a reference in lower case would begin
+with a token that hardly ever opens a line. Without reasoning the trace and the blank lines before
+the bridge are left away.
 
 All texts of a problem share its prompt, which is passed once (`LanguageModel.after`).
 """
@@ -23,7 +25,7 @@ from core.models.sampling import Tokens
 from core.problems import Problem, Trace
 
 INSTRUCTION = "\n\nThink step by step. Then give the final answer alone on the last line."
-BRIDGE = "\n\nFinal answer:\n"
+BRIDGE = "\n\nFinal answer:"
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,13 @@ class Splice:
     Attributes:
         instruction: follows the question in the user's turn.
         bridge: stands between trace and reference.
+        blank: opens the reference and is tokenised with it; "" after a bridge that ends a line, or
+            for a tokenizer that puts a blank before every text by itself.
     """
 
     instruction: str = INSTRUCTION
     bridge: str = BRIDGE
+    blank: str = " "
 
 
 @dataclass(frozen=True)
@@ -162,7 +167,9 @@ def splice(
         traces=tuple(model.encode(text.strip()) for text in traces),
         bridge=model.encode(how.bridge),
         bridge_without=model.encode(how.bridge.lstrip()),
-        references=tuple(model.encode(text.strip()) for text in references),
+        references=tuple(
+            model.encode(how.blank + text.strip()) if text.strip() else () for text in references
+        ),
     )
     if not (parts.bridge and parts.bridge_without):
         raise ConversationError("The bridge between trace and reference is empty.")

@@ -83,9 +83,10 @@ def rollouts_folder() -> Path:
 
 @cache
 def collections() -> tuple[Collection, ...]:
-    """All recorded collections, by name."""
+    """All recorded collections, by name; a card without tables is none yet."""
     cards = sorted(rollouts_folder().glob("*/card.yaml"))
-    return tuple(_read_card(path) for path in cards)
+    there = [path for path in cards if any(path.parent.glob("*.parquet"))]
+    return tuple(_read_card(path) for path in there)
 
 
 def collection(name: str) -> Collection:
@@ -112,11 +113,14 @@ def read_rollouts(
         columns: only these columns; all where it is None.
 
     Raises:
-        TableError: when there is no such collection.
+        TableError: when there is no such collection, or it holds no rollouts.
     """
     found = collection(name)
     filters = [("run", "in", list(runs))] if runs is not None else None
-    stored = pd.read_parquet(found.folder / f"{ROLLOUTS}.parquet", filters=filters)
+    path = found.folder / f"{ROLLOUTS}.parquet"
+    if not path.is_file():
+        raise TableError(f"{name}: its rollouts are not installed.", fix=f"Add {path}.")
+    stored = pd.read_parquet(path, filters=filters)
     table = _with_problems(stored, found)
     wanted = list(columns) if columns is not None else _ordered(table)
     return table[wanted]
@@ -129,10 +133,11 @@ def read_table(name: str, table: str) -> pd.DataFrame:
         TableError: when there is no such collection or table.
     """
     found = collection(name)
-    if table not in found.tables:
+    path = found.folder / f"{table}.parquet"
+    if table not in found.tables or not path.is_file():
         listed = ", ".join(found.tables) or "no further tables"
         raise TableError(f"{name} has no table {table!r}.", fix=f"It has {listed}.")
-    return _plain_texts(pd.read_parquet(found.folder / f"{table}.parquet"))
+    return _plain_texts(pd.read_parquet(path))
 
 
 def _with_problems(stored: pd.DataFrame, found: Collection) -> pd.DataFrame:

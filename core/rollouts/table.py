@@ -282,11 +282,16 @@ def group_columns(table: pd.DataFrame) -> list[str]:
     return [name for name in ("run", "split", "step", "problem_id") if name in table.columns]
 
 
+def _sampled_together(table: pd.DataFrame) -> list[str]:
+    """The columns within which samples are numbered: policies that sample in turn count apart."""
+    return [*group_columns(table), *(["source"] if "source" in table.columns else [])]
+
+
 def _drop_twins(table: pd.DataFrame, work: _Work) -> pd.DataFrame:
     """The table without rows that say the same sample twice."""
     if table["sample"].isna().all():
         return table
-    keys = [*group_columns(table), "sample", "response", "answer", "reward"]
+    keys = [*_sampled_together(table), "sample", "response", "answer", "reward"]
     twins = table.duplicated(keys) & table["sample"].notna()
     if twins.any():
         work.left_out["the same sample a second time"] = int(twins.sum())
@@ -295,7 +300,7 @@ def _drop_twins(table: pd.DataFrame, work: _Work) -> pd.DataFrame:
 
 def _number_samples(table: pd.DataFrame, work: _Work) -> pd.DataFrame:
     """The table with a sample number in every row, none of them twice in its group."""
-    keys = group_columns(table)
+    keys = _sampled_together(table)
     clash = table.duplicated([*keys, "sample"], keep=False) | table["sample"].isna()
     in_order = table.groupby(keys, sort=False, dropna=False).cumcount()
     if not clash.any():

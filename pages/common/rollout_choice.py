@@ -148,7 +148,6 @@ def _base_runs(name: str, runs: Sequence[str]) -> tuple[str, ...]:
         runs,
         likely,
         key=f"{name}-base-{content_id(list(runs))}",
-        format_func=plain,
         persist_state="session",
         help="The model before training, sampled with the same budget. Trained runs are compared "
         "with these.",

@@ -98,7 +98,6 @@ def _fields(
                 options,
                 options.index(guessed.get(known, NOTHING)),
                 key=f"{key}-{known}",
-                format_func=plain,
                 persist_state="session",
                 help=f"The column that stands for {known.replace('_', ' ')}.",
             )

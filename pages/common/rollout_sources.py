@@ -226,8 +226,10 @@ def _answers_told(read: ReadRollouts) -> str:
     if not n_unread:
         return "Every response has an answer."
     why = "; ".join(f"{plain(reason)} ({n:,})" for reason, n in read.unread.items())
+    share = n_unread / len(answers)
+    told = f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
     return (
-        f"**{n_unread:,} of {len(answers):,} responses ({n_unread / len(answers):.1%}) have no "
+        f"**{n_unread:,} of {len(answers):,} responses ({told}) have no "
         f"answer that could be read**{f': {why}' if why else ''}."
     )
 

@@ -5,7 +5,7 @@ import streamlit as st
 from core.labs.collapse.analysis import options_as_json, to_tables
 from pages.common.collapse.at_k_view import at_k_view
 from pages.common.collapse.bonus_view import bonus_view
-from pages.common.collapse.claim import claim
+from pages.common.collapse.claim import claim, recorded_runs
 from pages.common.collapse.overview_view import overview_view
 from pages.common.collapse.problems_view import problems_view
 from pages.common.collapse.python_view import as_python
@@ -63,5 +63,6 @@ st.caption(
 setup = choose_setup()
 if setup is not None:
     tabs(setup)
+    recorded_runs(setup)
     claim()
     take_along(setup)

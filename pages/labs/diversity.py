@@ -15,6 +15,7 @@ from pages.common.diversity.python_view import as_python
 from pages.common.diversity.reward_view import reward_view
 from pages.common.diversity.setup import NAME, Setup, choose_setup
 from pages.common.diversity.work import forget_other, kept
+from pages.common.recorded_card import recorded_card
 from pages.common.results_bar import results_bar
 
 TABS = {
@@ -81,5 +82,6 @@ setup = choose_setup()
 if setup is not None:
     forget_other(content_id([setup.table_key, setup.method, setup.threshold, setup.linking]))
     tabs(setup)
+    recorded_card(setup.chosen)
     claim()
     take_along(setup)

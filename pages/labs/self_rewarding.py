@@ -13,7 +13,14 @@ from pages.common.self_rewarding.claim import claim
 from pages.common.self_rewarding.drift_view import drift_view, has_outside
 from pages.common.self_rewarding.overview_view import overview_view
 from pages.common.self_rewarding.python_view import audit_as_python, runs_as_python
-from pages.common.self_rewarding.setup import NAME, Setup, choose_setup, one_of
+from pages.common.self_rewarding.setup import (
+    NAME,
+    Setup,
+    choose_runs,
+    one_of,
+    read_setup,
+    recorded_runs,
+)
 from pages.common.self_rewarding.work import building, drift_of, rebuilt_of, recorded_of
 
 RUNS, SET = "Training runs", "A preference set"
@@ -94,21 +101,26 @@ st.caption(
     "so on. See whether chosen and rejected draw together and what that leaves to learn; then "
     "build the pairs by another rule, or audit a preference set of your own."
 )
-look = one_of(
-    "Look at",
-    (RUNS, SET),
-    "look",
-    hint="Training runs: pairs over iterations, recorded or from your own samples. A preference "
-    "set: any file of pairs, read as DPO would read it.",
-)
+chosen = None
+with st.container(horizontal=True, vertical_alignment="top", gap="large"):
+    look = one_of(
+        "Look at",
+        (RUNS, SET),
+        "look",
+        hint="Training runs: pairs over iterations, recorded or from your own samples. A "
+        "preference set: any file of pairs, read as DPO would read it.",
+    )
+    if look == RUNS:
+        chosen = choose_runs()
 if look == SET:
     audited = audit_view()
     claim()
     if audited is not None:
         take_audit(audited)
-else:
-    setup = choose_setup()
+elif chosen is not None:
+    setup = read_setup(chosen)
     if setup is not None:
         shown = tabs(setup)
+        recorded_runs(setup)
         claim()
         take_runs(setup, shown)

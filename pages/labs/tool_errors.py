@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.labs.trajectories.rates import RateOptions
 from core.labs.trajectories.tables import to_tables
+from pages.common.recorded_card import recorded_card
 from pages.common.results_bar import results_bar
 from pages.common.trajectories.claim import claim
 from pages.common.trajectories.inspector_view import UPDATE, inspector_view, update_options
@@ -77,5 +78,6 @@ st.caption(
 setup = choose_setup()
 if setup is not None:
     shown = tabs(setup)
+    recorded_card(setup.chosen)
     claim()
     take_along(setup, shown)

@@ -8,6 +8,7 @@ notebook server is needed for that.
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -122,7 +123,27 @@ CHECKS: dict[str, dict[str, str]] = {
         ),
         "five temperatures": "trade.points['level'].nunique() == 5",
         "diversity rises": ("trade.differences.query(\"measure == 'vendi'\")['low'].iloc[-1] > 0"),
-        "every text has a place": "len(points) == N_PAIRS and np.isfinite(points[['x', 'y']]).all()",
+        "every text has a place": (
+            "len(points) == N_PAIRS and np.isfinite(points[['x', 'y']]).all(axis=None)"
+        ),
+    },
+    "self_rewarding": {
+        "every method": "set(recorded.pairs['method']) == {'classic', 'temporal'}",
+        "the bound is a correlation": "-1 <= bound.low <= bound.value <= bound.high <= 1",
+        "by hand": "np.allclose([margin[0], dpo_weight(margin, beta=0.1)[0]], [0.3, 0.042556])",
+        "anchors never narrow the gap": (
+            "(built['anchored'].pairs['gap'].sum() >= built['classic'].pairs['gap'].sum() - 1e-9)"
+        ),
+        "recorded pairs are those of the rule": (
+            "abs(built['anchored and future'].pairs['gap'].mean()"
+            " - pairs.query('run.str.startswith(\"temporal\")')['gap'].mean()) < 1e-4"
+        ),
+        "noise promises more than it keeps": (
+            "noisy.pairs['gap'].mean() > noisy.pairs['recorded_gap'].mean()"
+        ),
+        "both models": "{'judge', 'outside', 'agreement'} <= set(judged.estimates['measure'])",
+        "audited": "len(audited.pairs) == N_PAIRS and audited.at_start",
+        "cosines": "audited.pairs['cosine'].between(-1, 1).all()",
     },
     "verifier_free": {
         "all problems": "len(scores.problems) == N_PAIRS and not scores.left_out",
@@ -216,8 +237,16 @@ def test_only_core_and_public_libraries_are_used(path: Path):
             elif isinstance(node, ast.ImportFrom):
                 imported.add(str(node.module).partition(".")[0])
     assert imported <= {"core", "numpy", "pandas", *sys.stdlib_module_names}
-    assert "MODEL = " in "".join(sources(path))
-    assert "N_PAIRS = " in "".join(sources(path))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
+def test_what_a_reader_would_put_in_place_of_the_example_has_a_name(path: Path):
+    source = "".join(sources(path))
+    if "from core.rollouts.recorded import" in source:
+        assert re.search(r"^(rollouts|read|RECORDED) = ", source, re.MULTILINE)
+    else:
+        assert "MODEL = " in source
+        assert "N_PAIRS = " in source
 
 
 @pytest.mark.slow

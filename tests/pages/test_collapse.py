@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +25,7 @@ OVERVIEW, PROBLEMS, AT_K, BONUS = (
 WAITING = ("Reading the recorded", "Counting the answers")
 WAIT_S = 120
 BASE, TRAINED = "base/seed-0", "plain/seed-0"
+FINDING = "Something came out."
 GROUPS = {
     (BASE, 0, "easy"): ["r", "x", "y", "z"],
     (BASE, 1, "easy"): ["r", "x", "y", "z"],
@@ -42,20 +44,25 @@ def table() -> pd.DataFrame:
     return pd.concat([train, again.assign(split="checkpoint")], ignore_index=True)
 
 
-@pytest.fixture
-def recorded_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A data folder that holds one collection, read by the real reader."""
-    folder = tmp_path / "data" / "rollouts" / NAME
+def record(rows: pd.DataFrame, folder: Path) -> None:
+    """Writes a collection as the package keeps it."""
     folder.mkdir(parents=True)
-    rows = table()
     rows.drop(columns="prompt").to_parquet(folder / "rollouts.parquet")
     rows[["problem_id", "prompt"]].drop_duplicates().to_parquet(folder / "problems.parquet")
     runs = [
         {"run": run, "method": run.partition("/")[0], "seed": 0, "base": run == BASE, "recipe": ""}
-        for run in (BASE, TRAINED)
+        for run in rows["run"].unique()
     ]
-    card = {"title": "Tiny runs", "description": "", "command": "", "findings": [], "runs": runs}
-    (folder / "card.yaml").write_text(yaml.safe_dump(card | {"tables": []}))
+    card = {"title": "Tiny runs", "description": "", "command": "", "findings": [FINDING]}
+    (folder / "card.yaml").write_text(yaml.safe_dump(card | {"runs": runs, "tables": []}))
+
+
+@pytest.fixture
+def recorded_runs(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """A data folder that holds one collection, read by the real reader."""
+    record(getattr(request, "param", table)(), tmp_path / "data" / "rollouts" / NAME)
     monkeypatch.setattr(recorded, "data_folder", lambda: tmp_path / "data")
     recorded.collections.cache_clear()
     yield
@@ -150,7 +157,7 @@ def test_history_and_policy_are_told_apart(page: AppTest):
     page.session_state[choice(page, "at-k-method")] = "plain"
     settled(page.run())
     assert "plain has ever solved 33% of its training problems" in said(page)
-    assert "its pass@4, checkpoint is 50%" in said(page)
+    assert "its pass@4 at the last checkpoint is 50%" in said(page)
 
 
 def test_changing_the_bonus_moves_the_ranking(page: AppTest):
@@ -190,3 +197,49 @@ def test_the_python_that_is_shown_gives_the_same_result(page: AppTest):
     expected = analyse(table(), [BASE], CollapseOptions())
     effect = namespace["result"].spreads["difference"].effects["plain"]
     assert effect == expected.spreads["difference"].effects["plain"]
+
+
+def test_what_came_out_of_the_recorded_runs_is_told(page: AppTest):
+    assert FINDING in said(page)
+
+
+def test_pass_at_k_is_told_beside_the_base(page: AppTest):
+    opened(page, AT_K)
+    # Late in training, the last of two steps: one problem in three is right throughout; of the base
+    # one sample in four of the same problem, so 1/12 and, among all four, 1/3.
+    assert "pass@1: plain 0.33, base 0.08; pass@4: plain 0.33, base 0.33" in said(page)
+    assert "distinct answers among 4 (all problems): plain 1.3, base 4.0" in said(page)
+
+
+def without_rewards() -> pd.DataFrame:
+    return table().assign(reward=float("nan"))
+
+
+def without_verdicts() -> pd.DataFrame:
+    rows = table()
+    return rows.assign(correct=pd.Series(pd.NA, index=rows.index, dtype="boolean"))
+
+
+def one_problem_of_one_step() -> pd.DataFrame:
+    return rollouts({(TRAINED, 0, "easy"): ["r", "x"]}).assign(split="train")
+
+
+def unreadable() -> pd.DataFrame:
+    rows = table()
+    return rows.assign(answer=rows["answer"].where(rows["problem_id"] != "hard", None))
+
+
+@pytest.mark.parametrize(
+    "recorded_runs",
+    [without_rewards, without_verdicts, one_problem_of_one_step, unreadable],
+    indirect=True,
+)
+def test_every_view_stands_on_damaged_rollouts(page: AppTest):
+    for tab in (PROBLEMS, AT_K, BONUS, OVERVIEW):
+        opened(page, tab)
+        assert not page.exception
+    for status in ("all wrong", "all right", "mixed"):
+        opened(page, BONUS)
+        page.selectbox(key=f"{NAME}-bonus-status").set_value(status)
+        settled(page.run())
+    assert "Take it along" in said(page)

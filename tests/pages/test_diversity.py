@@ -121,6 +121,10 @@ def test_reward_tab_shows_the_labs_numbers_and_the_traps_the_data_trigger(lab):
 def test_classes_tab_draws_one_group(lab):
     opened(lab, CLASSES)
     shown = {metric.label: metric.value for metric in lab.metric}
+    # A list shows its options as they are: nothing may be escaped for Markdown.
+    offered = {box.label: box.options for box in lab.selectbox}
+    assert offered["Run"][0] == "temperature-0.2"
+    assert not any("\\" in option for option in offered["Problem"])
     table = temperatures()
     similarity = prepare(table, DEFAULT)
     result = groups.run(
@@ -161,6 +165,51 @@ def test_answers_are_compared_where_there_are_no_texts(lab):
     assert chart(lab, "frontier")["data"][0]["mode"] == "markers+text"
     opened(lab, MAP)
     assert "answers only" in "\n".join(info.value for info in lab.info)
+
+
+def uploaded(test: AppTest, content: bytes) -> AppTest:
+    test.segmented_control(key=f"{NAME}-rollouts").set_value("My files").run()
+    upload = test.file_uploader(key=f"{NAME}-rollout-files")
+    upload.set_value([("own.csv", content, "text/csv")])
+    return settled(test.run())
+
+
+OWN = """step,problem_id,prompt,response,reward,class_id
+0,a,Tell me.,It is red and round,2,x
+0,a,Tell me.,It is a red ball,-1,x
+0,a,Tell me.,The sea at night,1,y
+0,a,Tell me.,Nothing,,y
+0,b,Who?,Ada wrote the first program,1,z
+0,b,Who?,Ada did it,1,z
+0,c,Alone?,Yes,1,z
+"""
+
+
+def test_classes_of_ones_own_classifier_and_damaged_groups(lab):
+    uploaded(lab, OWN.encode())
+    opened(lab, REWARD)
+    assert not lab.exception
+    assert not lab.error
+    shown = {metric.label: metric.value for metric in lab.metric}
+    # Problem a: x, x, y without the one that has no reward; problem b: z, z; problem c is alone.
+    assert shown["Classes in a group"] == "1.50"
+    told = texts(lab).replace("\\", "")
+    assert "nan" not in told
+    assert "no reward (1)" in told
+    assert "group of one: no others to differ from (1)" in told
+    # Of x with 2 and y with 1, Div 1/2 and 1: the order becomes a tie; -1 stays last.
+    assert shown["Order turned round"] == f"{0.5 / 3:.0%}"
+    opened(lab, CLASSES)
+    assert not lab.exception
+    assert next(m.value for m in lab.metric if m.label == "Classes") == "2 of 4"
+
+
+def test_rollouts_without_any_reward_say_what_is_needed(lab):
+    lines = OWN.splitlines()
+    bare = [",".join(line.split(",")[:4]) for line in lines]
+    uploaded(lab, "\n".join(bare).encode())
+    assert not lab.exception
+    assert "a reward for each response" in "\n".join(warning.value for warning in lab.warning)
 
 
 def next_key(test: AppTest, part: str) -> str:

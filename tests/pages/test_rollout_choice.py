@@ -191,7 +191,7 @@ def test_answers_that_could_not_be_read_are_counted_on_the_page(app: AppTest) ->
         {"prompt": "q", "response": text, "step": 0}
         for text in (
             "The answer is 1",
-            "no mark at all, and too long for an answer " * 3,
+            "no mark at all, and too long for an answer " * 5,
             "x " * 50,
         )
     ]

@@ -1,5 +1,6 @@
 """The tool errors page on a recorded collection whose rates are known by hand."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,7 @@ from core.engine.service import RewardService
 from core.labs.trajectories.penalties import penalise
 from core.labs.trajectories.updates import UpdateOptions, weigh
 from core.rollouts import recorded
-from pages.common.trajectories.no_tool_view import count_rules
+from pages.common.trajectories.count_rules import count_rules
 from pages.common.trajectories.setup import NAME
 from tests.pages.conftest import ROOT, TIMEOUT_S, until
 
@@ -129,13 +130,9 @@ def test_macro_gives_every_rollout_the_same_weight(lab: AppTest) -> None:
 
 def test_a_group_shows_who_is_kept_and_what_weighs(lab: AppTest) -> None:
     opened(lab, "group")
-    assert "4 right and 4 wrong; kept whole" in marked(lab)
+    assert "4 right and 4 wrong; resampled" in marked(lab)
     # Of the four right rollouts two have a failed call, and all four weigh the same.
     assert "50% lies on right but messy rollouts when every rollout enters" in marked(lab)
-    control = next(c for c in lab.get("button_group") if str(c.key).startswith(f"{NAME}-strategy"))
-    control.set_value("roc-code")
-    settled(lab.run())
-    assert not lab.exception
     assert "2 right and 2 wrong enter the update" in marked(lab)
     table = lab.dataframe[0].value
     kept = table.loc[table["kept"], "rollout"].tolist()
@@ -143,6 +140,12 @@ def test_a_group_shows_who_is_kept_and_what_weighs(lab: AppTest) -> None:
     assert kept == ["✓ 1", "✓ 0", *kept[2:]]
     assert set(kept[2:]) == {"✗ 4", "✗ 5"}
     assert "<tool_call>" in lab.code[0].value
+    control = next(c for c in lab.get("button_group") if str(c.key).startswith(f"{NAME}-strategy"))
+    control.set_value("none")
+    settled(lab.run())
+    assert not lab.exception
+    assert "4 right and 4 wrong; kept whole" in marked(lab)
+    assert lab.dataframe[0].value["kept"].all()
 
 
 def test_weights_are_those_of_the_lab(lab: AppTest, rollouts: pd.DataFrame) -> None:
@@ -170,6 +173,9 @@ def test_count_rules_of_the_paper_and_the_code() -> None:
     assert "the rounded counts are 4 and 4" in count_rules(7, 7, 7)
     assert "All 8 rollouts are right" in count_rules(8, 0, 4)
     assert "cannot keep more" in count_rules(1, 1, 4)
+    # The minimum decides: 1 right of 8 rounds to none of 4.
+    assert "released code keeps 1 right and 3 wrong" in count_rules(1, 7, 4, 1)
+    assert "released code keeps 0 right and 4 wrong" in count_rules(1, 7, 4, 0)
 
 
 def test_reading_the_text_as_released_finds_no_turns(lab: AppTest) -> None:
@@ -180,6 +186,30 @@ def test_reading_the_text_as_released_finds_no_turns(lab: AppTest) -> None:
     opened(lab, "group")
     table = lab.dataframe[0].value
     assert (table["p_format"] == 1).all()
+
+
+def message(role: str, content: str, **more: object) -> dict[str, object]:
+    return {"role": role, "content": content, **more}
+
+
+def test_chat_messages_of_ones_own_are_counted(lab: AppTest) -> None:
+    call = [{"function": {"name": "python", "arguments": "{}"}}]
+    rows = []
+    for right, results in ((True, ["7", "ValueError: no"]), (True, ["7"]), (False, ["error"])):
+        turns = [message("user", "3+4?")]
+        for result in results:
+            turns += [message("assistant", "", tool_calls=call), message("tool", result)]
+        turns.append(message("assistant", "<answer>7</answer>"))
+        rows.append({"step": 0, "problem_id": "p", "correct": right, "messages": turns})
+    content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    lab.segmented_control(key=f"{NAME}-rollouts").set_value("My files").run()
+    upload = lab.file_uploader(key=f"{NAME}-rollout-files")
+    upload.set_value([("own.jsonl", content, "application/json")])
+    settled(lab.run())
+    until(lab, lambda: "right rollouts went" in marked(lab))
+    assert not lab.exception
+    # Two right rollouts with one failed call of three, the wrong one with one of one.
+    assert "right rollouts went from 33.3%" in marked(lab)
 
 
 def test_the_python_that_is_shown_gives_the_same_numbers(

@@ -2,6 +2,7 @@
 
 from core.figures.collapse.bonuses import advantage_slopes, decay
 from core.figures.collapse.curves import (
+    MOST_BANDS,
     at_k_curves,
     coverage_beside_checkpoint,
     cumulative,
@@ -12,6 +13,7 @@ from core.figures.collapse.curves import (
 from core.figures.collapse.problems import class_flow, class_shares, problem_map
 
 __all__ = [
+    "MOST_BANDS",
     "advantage_slopes",
     "at_k_curves",
     "class_flow",

@@ -1,13 +1,19 @@
 """Methods over their budget, over k and over steps, with bands over problems."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from core.figures.style import LEGEND_BELOW, NEUTRAL, SERIES, frame, literal
+from core.labs.collapse.counts import methods_of
 from core.labs.collapse.coverage import BASE, BASE_SAME, ITSELF
 from core.stats import Estimate
+
+MOST_BANDS = 3
+"""Of more methods than this the bands hide each other: the intervals are then in the hover texts
+alone."""
 
 _MEASURES = {
     "distinct": "distinct answers so far, mean of problems",
@@ -19,8 +25,9 @@ _MEASURES = {
 
 
 def colours(methods: Sequence[str]) -> dict[str, str]:
-    """One colour a method, the base in grey; the same wherever the same methods are drawn."""
-    others = [name for name in methods if name != BASE]
+    """One colour a method, the base in grey; the same wherever the same methods are drawn, in
+    whatever order."""
+    others = sorted({name for name in methods if name != BASE})
     found = {name: SERIES[place % len(SERIES)] for place, name in enumerate(others)}
     return found | {BASE: NEUTRAL}
 
@@ -47,9 +54,10 @@ def cumulative(
     rows = curves.loc[(curves["cohort"] == cohort) & (curves["measure"] == measure)]
     shown = list(methods) if methods is not None else list(dict.fromkeys(rows["method"]))
     colour = colours(list(dict.fromkeys(curves["method"])))
+    band = len(shown) <= MOST_BANDS
     for method in shown:
         own = rows.loc[(rows["method"] == method) & (rows["compared"] == ITSELF)]
-        _line(figure, own, "budget", method, colour.get(method, NEUTRAL))
+        _line(figure, own, "budget", method, colour.get(method, NEUTRAL), band=band)
         same = rows.loc[(rows["method"] == method) & (rows["compared"] == BASE_SAME)]
         if len(same) and cohort != "all":
             name = f"base on the problems of {method}"
@@ -92,8 +100,7 @@ def spread_bars(
                 "color": NEUTRAL,
             },
             customdata=[
-                f"{each.low:.2f} to {each.high:.2f}, n = {each.n}, {each.n_prompts} problems"
-                for each in found
+                f"{_interval(each)}, n = {each.n}, {each.n_prompts} problems" for each in found
             ],
             hovertemplate=f"{name} %{{x:.2f}}<br>%{{customdata}}<extra>%{{y}}</extra>",
         )
@@ -122,8 +129,11 @@ def at_k_curves(
     figure = _lines(title, "k samples of a problem", words)
     rows = table.loc[(table["measure"] == measure) & (table["group"] == group)]
     colour = colours(list(dict.fromkeys(table["method"])))
-    for method in methods if methods is not None else list(dict.fromkeys(rows["method"])):
-        _line(figure, rows.loc[rows["method"] == method], "k", method, colour.get(method, NEUTRAL))
+    shown = list(methods) if methods is not None else list(dict.fromkeys(rows["method"]))
+    band = len(shown) <= MOST_BANDS
+    for method in shown:
+        part = rows.loc[rows["method"] == method]
+        _line(figure, part, "k", method, colour.get(method, NEUTRAL), band=band)
     _powers(figure, rows["k"])
     return figure
 
@@ -169,9 +179,11 @@ def over_steps(
     figure = _lines(title, "training step", words)
     rows = table.loc[table["measure"] == measure]
     colour = colours(list(dict.fromkeys(table["method"])))
-    for method in methods if methods is not None else list(dict.fromkeys(rows["method"])):
+    shown = list(methods) if methods is not None else list(dict.fromkeys(rows["method"]))
+    band = len(shown) <= MOST_BANDS
+    for method in shown:
         part = rows.loc[rows["method"] == method]
-        _line(figure, part, "step", method, colour.get(method, NEUTRAL), markers=False)
+        _line(figure, part, "step", method, colour.get(method, NEUTRAL), band=band, markers=False)
     return figure
 
 
@@ -183,33 +195,40 @@ def flag_plane(runs: pd.DataFrame, k: int, *, title: str = "") -> go.Figure:
         k: samples of pass@k.
         title: of the figure.
     """
-    figure = frame(title, "change of mean reward, early to late", f"change of pass@{k}")
+    figure = _lines(title, "change of mean reward, early to late", f"change of pass@{k}")
+    figure.update_layout(hovermode="closest")
     figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1})
     figure.add_vline(x=0, line={"color": NEUTRAL, "width": 1})
-    flagged = runs["flagged"].astype(bool)
-    figure.add_scatter(
-        x=runs["reward_change"],
-        y=runs["pass_change"],
-        mode="markers",
-        marker={
-            "size": 10,
-            "color": [SERIES[4] if each else SERIES[0] for each in flagged],
-            "symbol": ["diamond" if each else "circle" for each in flagged],
-        },
-        error_x=_error(runs, "reward_"),
-        error_y=_error(runs, "pass_"),
-        customdata=literal([str(run) for run in runs["run"]]),
-        hovertemplate=f"%{{customdata}}<br>reward %{{x:+.3f}}, pass@{k} %{{y:+.3f}}<extra></extra>",
-    )
+    of_method = methods_of(runs["run"])
+    colour = colours(list(dict.fromkeys(of_method)))
+    for method, rows in runs.groupby(of_method, sort=False):
+        (name,) = literal([str(method)])
+        figure.add_scatter(
+            x=rows["reward_change"],
+            y=rows["pass_change"],
+            mode="markers",
+            name=name,
+            marker={
+                "size": [13 if each else 9 for each in rows["flagged"]],
+                "color": colour[str(method)],
+                "symbol": ["diamond" if each else "circle" for each in rows["flagged"]],
+            },
+            error_x=_error(rows, "reward_"),
+            error_y=_error(rows, "pass_"),
+            customdata=literal([str(run) for run in rows["run"]]),
+            hovertemplate=f"%{{customdata}}<br>reward %{{x:+.3f}}, pass@{k} %{{y:+.3f}}"
+            "<extra></extra>",
+        )
     return figure
 
 
 def _lines(title: str, x_title: str, y_title: str) -> go.Figure:
-    figure = frame(title, x_title, y_title, height=380, legend=True)
+    figure = frame(title, x_title, y_title, height=410, legend=True)
+    # Three rows of names fit below the axis: seven methods need two in half a page.
     figure.update_layout(
-        legend={"orientation": "h", "yanchor": "top", "yref": "container", "y": 0.12, "x": 0.0,
+        legend={"orientation": "h", "yanchor": "bottom", "yref": "container", "y": 0.0, "x": 0.0,
                 "xanchor": "left"},
-        margin={"b": 2 * LEGEND_BELOW},
+        margin={"b": 2.6 * LEGEND_BELOW},
         hovermode="x unified",
     )  # fmt: skip
     return figure
@@ -257,6 +276,12 @@ def _line(
         hovertemplate="%{y:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f}, "
         "%{customdata[2]:.0f} problems)",
     )
+
+
+def _interval(estimate: Estimate) -> str:
+    if not math.isfinite(estimate.low):
+        return estimate.method
+    return f"{estimate.low:.2f} to {estimate.high:.2f}"
 
 
 def _error(rows: pd.DataFrame, prefix: str = "") -> dict[str, object]:

@@ -114,6 +114,8 @@ def class_flow(moved: pd.DataFrame, names: tuple[str, str], *, title: str = "") 
     colours = [CLASS_COLOURS[name] for name in order]
     figure = frame(title, "", "", height=380)
     figure.add_sankey(
+        # The default shadow blurs small labels on a light ground.
+        textfont={"shadow": "none", "size": 11},
         node={
             "label": [f"{name} · {names[0]}" for name in order]
             + [f"{name} · {names[1]}" for name in order],

@@ -222,7 +222,7 @@ def _flagged(problems: pd.DataFrame) -> pd.DataFrame:
 def _fisher(right_early: int, n_early: int, right_late: int, n_late: int) -> float:
     if not n_early or not n_late:
         return float("nan")
-    # The margins are fixed: sum what is no likelier than what was seen. SciPy's `fisher_exact` gives
+    # With the margins fixed, what is no likelier than what was seen. SciPy's `fisher_exact` gives
     # the same number an order of magnitude slower, and there is one test a problem.
     n_right = right_early + right_late
     ways = np.arange(max(0, n_right - n_late), min(n_right, n_early) + 1)

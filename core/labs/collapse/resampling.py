@@ -82,7 +82,7 @@ def _sums(
     n_cells = len(problems) * len(places)
     sums = np.bincount(cell, weights=numbers, minlength=n_cells).reshape(shape)
     sizes = np.bincount(cell, minlength=n_cells).reshape(shape)
-    return list(places), sums, sizes.astype(np.float64)
+    return list(places), sums.astype(np.float64), sizes.astype(np.float64)
 
 
 def _interval(

@@ -26,6 +26,9 @@ MEASURES: Mapping[str, str] = {
 }
 """Diversity of a group, by column; all but the first depend on how many responses a group has."""
 
+TIE = 1e-9
+"""Means nearer than this are equal: a diversity at its limit is often reached exactly."""
+
 TOO_FEW = "group smaller than k"
 
 
@@ -41,8 +44,8 @@ class Frontier:
         points: one row a level and measure ("quality" and `MEASURES`): `level`, `measure`, `value`,
             `low`, `high`, `n`, `n_prompts`, `method`, `left_out`.
         differences: the same columns for each level minus the first, paired by problem.
-        dominated: levels than which another has both more quality and more diversity (of the first
-            measure) by the point estimates.
+        dominated: levels than which another has more quality or more diversity (of the first
+            measure), and no less of the other, by the point estimates.
         left_out: responses and groups that could not be used, by reason.
     """
 
@@ -177,11 +180,13 @@ def _differences(groups: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame
 def _dominated(points: pd.DataFrame) -> tuple[Any, ...]:
     wide = points.pivot(index="level", columns="measure", values="value")
     quality, diversity = wide["quality"], wide["distinct_at_k"]
-    return tuple(
-        level
-        for level in wide.index
-        if ((quality > quality[level]) & (diversity > diversity[level])).any()
-    )
+    found = []
+    for level in wide.index:
+        more, apart = quality - quality[level], diversity - diversity[level]
+        no_less = (more >= -TIE) & (apart >= -TIE)
+        if (no_less & ((more > TIE) | (apart > TIE))).any():
+            found.append(level)
+    return tuple(found)
 
 
 _NAMES = ("value", "low", "high", "confidence", "n", "n_prompts", "method", "left_out")

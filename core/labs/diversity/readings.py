@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from core.labs.diversity.frontier import MEASURES, Frontier
 from core.labs.diversity.groups import DarlingResult
 from core.stats import Estimate
@@ -15,7 +17,7 @@ def frontier_reading(found: Frontier, measure: str = "distinct_at_k") -> str:
     first = found.points["level"].iloc[0]
     rows = found.differences.loc[found.differences["level"] == last].set_index("measure")
     quality, diversity = rows.loc["quality"], rows.loc[measure]
-    named = MEASURES[measure]
+    named = MEASURES[measure].replace("among k", f"among {found.k}")
     told = (
         f"From {found.by} {_level(first)} to {_level(last)}, on the same "
         f"{int(quality['n_prompts'])} problems, mean reward {_moves(quality)} and {named} "
@@ -23,9 +25,9 @@ def frontier_reading(found: Frontier, measure: str = "distinct_at_k") -> str:
     )
     if measure == "distinct_at_k" and found.dominated:
         levels = ", ".join(_level(level) for level in found.dominated)
-        told += f" Another point beats {levels} in both by the means."
+        told += f" By the means {levels} buys nothing: another point has no less of either."
     elif measure == "distinct_at_k":
-        told += " By the means no point is beaten in both: each buys one with the other."
+        told += " By the means every point buys one with the other."
     return told
 
 
@@ -36,9 +38,10 @@ def darling_reading(found: DarlingResult) -> str:
     turned = found.estimates["pairs whose order turns round"]
     best = found.estimates["groups whose best response changes"]
     classes = found.estimates["classes in a group"]
-    size = found.groups["n"].median()
+    smallest, largest = found.groups["n"].min(), found.groups["n"].max()
+    size = f"{smallest}" if smallest == largest else f"{smallest} to {largest}"
     return (
-        f"A group of {size:g} holds {_with_interval(classes)} classes on average. The reward turns "
+        f"A group of {size} holds {_with_interval(classes)} classes on average. The reward turns "
         f"round {_with_interval(turned, percent=True)} of the pairs of different quality, and in "
         f"{_with_interval(best, percent=True)} of the groups the best response by quality is no "
         "longer the best paid."
@@ -47,6 +50,8 @@ def darling_reading(found: DarlingResult) -> str:
 
 def _moves(row: Any) -> str:
     value, low, high = float(row["value"]), float(row["low"]), float(row["high"])
+    if not np.isfinite(low):
+        return f"changes by {value:+.2f} (one problem, so no interval)"
     interval = f"({value:+.2f}, 95% interval {low:+.2f} to {high:+.2f})"
     if low > 0:
         return f"rises {interval}"
@@ -60,6 +65,8 @@ def _level(level: Any) -> str:
 
 
 def _with_interval(found: Estimate, *, percent: bool = False) -> str:
+    if not np.isfinite(found.low):
+        return f"{found.value:.0%}" if percent else f"{found.value:.2f}"
     if percent:
         return f"{found.value:.0%} ({found.low:.0%} to {found.high:.0%})"
     return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"

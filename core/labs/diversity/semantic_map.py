@@ -86,6 +86,25 @@ def map_table(
     return points
 
 
+def within(coordinates: npt.ArrayLike, corners: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Which points lie within a closed line, such as a lasso; one that crosses itself has holes.
+
+    Args:
+        coordinates: (n, 2).
+        corners: (m, 2) of the line, in order; the last is joined to the first.
+    """
+    plane = np.asarray(coordinates, dtype=np.float64)
+    x, y = plane[:, 0], plane[:, 1]
+    line = np.asarray(corners, dtype=np.float64).reshape(-1, 2)
+    inside = np.zeros(len(plane), dtype=bool)
+    for (x1, y1), (x2, y2) in zip(line, np.roll(line, -1, axis=0), strict=True):
+        spans = (y1 > y) != (y2 > y)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            crossing = x1 + (y - y1) / (y2 - y1) * (x2 - x1)
+        inside ^= spans & (x < crossing)
+    return inside
+
+
 def colours(points: pd.DataFrame) -> list[str]:
     """Columns that tell points apart: those with more than one value."""
     return [name for name in COLOURS if name in points and points[name].nunique() > 1]

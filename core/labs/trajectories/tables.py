@@ -63,14 +63,12 @@ def weighings_of(
     """
     found = {}
     for strategy, rows in messy_weight.groupby("strategy", sort=False):
-        by_what = rows.set_index("what")
-        before, after, change = (
-            _estimate(by_what.loc[what]) for what in ("before", "after", "change")
-        )
+        by_what = {str(row["what"]): row for row in rows.to_dict("records")}
+        before, after, change = (_estimate(by_what[what]) for what in ("before", "after", "change"))
         chances = pd.DataFrame() if acceptance is None else acceptance
         if len(chances):
             chances = chances.loc[chances["strategy"] == strategy].drop(columns="strategy")
-        n_groups = int(by_what["groups"].iloc[0])
+        n_groups = int(by_what["before"]["groups"])
         found[str(strategy)] = Weighing(before, after, change, chances, {}, n_groups)
     return found
 
@@ -91,7 +89,7 @@ def _numbers(estimate: Estimate) -> dict[str, float | int | str]:
     }  # fmt: skip
 
 
-def _estimate(row: "pd.Series[Any]") -> Estimate:
+def _estimate(row: Mapping[Any, Any]) -> Estimate:
     left_out = {"left out": int(row["left_out"])} if row["left_out"] else {}
     return Estimate(
         float(row["value"]), float(row["low"]), float(row["high"]), float(row["confidence"]),

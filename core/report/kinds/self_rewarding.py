@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from core.figures import self_rewarding as figures
 from core.labs.self_rewarding import audit, drift, in_words, iterations
 from core.labs.self_rewarding.audit import AuditResult
+from core.labs.self_rewarding.bound import bound_check
 from core.labs.self_rewarding.drift import DriftResult
 from core.labs.self_rewarding.estimates import POOLED, row_estimate
 from core.labs.self_rewarding.iterations import GAP_RATIO, KEPT, IterationResult
@@ -108,7 +109,7 @@ def _pairs(
             if name in result.measures
             for sentence in in_words.change_sentences(estimates, result.changes, name)
         ]
-        bound = iterations.bound_check(result.pairs)
+        bound = bound_check(result.pairs)
         if bound is not None:
             readings.append(in_words.bound_sentence(bound))
         yield Section(

@@ -62,7 +62,7 @@ def _weights(tables: Mapping[str, pd.DataFrame]) -> Section:
     drawn = [figures.messy_bars(weighings, title="Positive weight on right but messy rollouts")]
     shown = {"Weight on messy rollouts": tables["messy_weight"]}
     if acceptance is not None:
-        choosing = {name: each for name, each in weighings.items() if name in CHOOSING}
+        choosing = {str(name): each for name, each in weighings.items() if name in CHOOSING}
         drawn.append(figures.acceptance_lines(choosing, title="Which right rollouts are kept"))
         shown["Chance to be kept, by failed calls"] = acceptance
     return Section("What updates weigh", WEIGHT, figures=drawn, tables=shown)

@@ -39,6 +39,7 @@ class RolloutLog:
         self._run = run
         self._with_tools = with_tools
         self._rows: list[dict[str, Any]] = []
+        self._n_samples: Counter[tuple[str, int, str]] = Counter()
 
     def add(
         self,
@@ -48,14 +49,18 @@ class RolloutLog:
         rewards: Sequence[float] | None = None,
         kept: Sequence[int] | None = None,
     ) -> None:
-        """The samples of one problem."""
+        """The samples of one problem; of one drawn twice in a step the numbers go on."""
+        drawn = (split, step, problem_id(episodes[0].problem)) if episodes else None
+        first = self._n_samples[drawn] if drawn else 0
+        if drawn:
+            self._n_samples[drawn] += len(episodes)
         for sample, episode in enumerate(episodes):
             row = {
                 "run": self._run,
                 "split": split,
                 "step": step,
                 "problem_id": problem_id(episode.problem),
-                "sample": sample,
+                "sample": first + sample,
                 "answer": episode.answer,
                 "correct": episode.correct,
                 "reward": episode.score if rewards is None else float(rewards[sample]),

@@ -45,7 +45,7 @@ def publish(collection: str, finished: Path, target: Path | None = None) -> list
         _merged(name, [place for _, _, place in ready]).to_parquet(
             folder / f"{name}.parquet", compression="zstd", compression_level=19, index=False
         )
-    runs = [_described(recipe, seed) for recipe, seed, _ in ready]
+    runs = [run for recipe, seed, place in ready for run in _described(recipe, seed, place)]
     card = folder / "card.yaml"
     told = yaml.safe_load(card.read_text(encoding="utf-8"))
     told["tables"] = [name for name in names if name not in (ROLLOUTS, PROBLEMS)]
@@ -61,15 +61,36 @@ def _merged(name: str, places: Sequence[Path]) -> pd.DataFrame:
     table = pd.concat(parts, ignore_index=True)
     if name == PROBLEMS:
         return table.drop_duplicates(ignore_index=True)
+    if name == ROLLOUTS:
+        table = _numbered(table)
     coded = [each for each in ("run", "split", "problem_id") if each in table.columns]
     return table.astype(dict.fromkeys(coded, "category"))
 
 
-def _described(recipe: RolloutRecipe, seed: int) -> dict[str, object]:
-    return {
-        "run": recipe.run_name(seed),
-        "method": recipe.method,
-        "seed": seed,
-        "base": recipe.method == BASE,
-        "recipe": recipe.name,
-    }
+def _numbered(table: pd.DataFrame) -> pd.DataFrame:
+    """The rollouts with no sample number twice in a group.
+
+    A step that draws a problem twice has two groups of it, each numbered from 0.
+    """
+    names = ("run", "split", "step", "problem_id", "source")
+    keys = [name for name in names if name in table.columns]
+    again = table.groupby([*keys, "sample"], observed=True, sort=False).cumcount()
+    size = table.groupby(keys, observed=True, sort=False)["sample"].transform("max") + 1
+    number = table["sample"].astype("int64") + again * size.astype("int64")
+    return table.assign(sample=number.astype(table["sample"].dtype))
+
+
+def _described(recipe: RolloutRecipe, seed: int, place: Path) -> list[dict[str, object]]:
+    """The runs of one training, as its rollouts name them: one, or one a sequence of tasks."""
+    own = recipe.run_name(seed)
+    told = pd.read_parquet(place / f"{ROLLOUTS}.parquet", columns=["run"])["run"].unique()
+    return [
+        {
+            "run": str(run),
+            "method": recipe.method if run == own else str(run).partition("/seed-")[0],
+            "seed": seed,
+            "base": recipe.method == BASE,
+            "recipe": recipe.name,
+        }
+        for run in told
+    ]

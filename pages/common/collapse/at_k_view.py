@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from core.figures.collapse import at_k_curves, coverage_beside_checkpoint
+from core.figures.collapse import MOST_BANDS, at_k_curves, coverage_beside_checkpoint
 from core.labs.collapse.analysis import coverage_and_checkpoint
 from pages.common.choices import one_of
-from pages.common.collapse.setup import NAME, Setup
-from pages.common.collapse.words import coverage_sentence
+from pages.common.collapse.setup import NAME, Setup, choose_methods
+from pages.common.collapse.words import at_k_sentence, coverage_sentence
 from pages.common.markup import plain
 
 LATE = "late in training"
@@ -33,24 +33,28 @@ def at_k_view(setup: Setup) -> None:
     if found.table.empty:
         st.info("There are no samples here.", icon=":material/info:")
         return
+    methods = choose_methods(setup)
+    group = one_of(
+        NAME, "Problems of the right-hand figure", ("all", "solved", "unsolved"), "at-k-group",
+        hint="Solved: a sample in these rows was right.",
+    )  # fmt: skip
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**pass@k, unbiased**")
-        st.plotly_chart(at_k_curves(found.table), key=f"{NAME}-pass-{which}")
+        st.plotly_chart(at_k_curves(found.table, methods=methods), key=f"{NAME}-pass-{which}")
     with right:
-        group = one_of(
-            NAME, "Distinct answers among k, on problems", ("all", "solved", "unsolved"),
-            "at-k-group", hint="Solved: a sample in these rows was right.",
-        )  # fmt: skip
+        st.markdown(f"**Distinct answers among k, {group} problems**")
         st.plotly_chart(
-            at_k_curves(found.table, measure="distinct", group=group),
+            at_k_curves(found.table, measure="distinct", group=group, methods=methods),
             key=f"{NAME}-distinct-{which}-{group}",
         )
+    st.markdown(plain(at_k_sentence(found.table, methods, group)))
     n = int(found.table["n_prompts"].max())
     out = "; ".join(f"{why} ({count})" for why, count in found.left_out.items())
     st.caption(
         plain(
-            f"Means over seeds, bands {setup.options.confidence:.0%} over {n} problems. pass@k is "
+            f"Means over seeds, {setup.options.confidence:.0%} intervals over {n} problems (bands "
+            f"for up to {MOST_BANDS} methods, else under the pointer). pass@k is "
             "1 - C(n-c, k) / C(n, k) (Chen et al. 2021), distinct answers are rarefied (Hurlbert "
             f"1971).{f' Left out: {out}.' if out else ''}"
         )
@@ -60,7 +64,8 @@ def at_k_view(setup: Setup) -> None:
 
 def _history(setup: Setup) -> None:
     both = coverage_and_checkpoint(setup.result)
-    methods = list(dict.fromkeys(both["method"]))
+    there = set(both["method"])
+    methods = [name for name in setup.methods if name in there]
     st.markdown("##### History and policy, side by side")
     method = one_of(NAME, "Method", methods, "at-k-method", hint="Whose runs are drawn.")
     st.markdown(plain(coverage_sentence(both, method)))

@@ -18,7 +18,7 @@ from core.labs.collapse.explorer import (
     history_before,
 )
 from pages.common.choices import one_of
-from pages.common.collapse.setup import NAME, Setup
+from pages.common.collapse.setup import NAME, Setup, problem_names
 from pages.common.markup import plain
 from pages.common.section_view import readable
 
@@ -61,10 +61,12 @@ def bonus_view(setup: Setup) -> None:
 
 def _choose_group(setup: Setup) -> pd.DataFrame:
     index = group_index(setup.result.counts.of(split=TRAIN))
+    base = set(setup.result.base_runs)
+    runs = [run for run in setup.chosen.runs if run in set(index["run"])]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         run = st.selectbox(
-            "Run", list(dict.fromkeys(index["run"])), key=f"{NAME}-bonus-run", format_func=plain,
-            index=_first_trained(setup, index), help="The run that drew the group.",
+            "Run", sorted(runs, key=lambda run: run in base), key=f"{NAME}-bonus-run",
+            help="The run that drew the group.",
         )  # fmt: skip
         rows = index.loc[index["run"] == run]
         status = st.selectbox(
@@ -75,29 +77,29 @@ def _choose_group(setup: Setup) -> pd.DataFrame:
         rows = rows.loc[rows["status"] == status]
         if rows.empty:
             return pd.DataFrame()
-        # Many answers, late enough that there is a history to count.
-        by_problem = rows.groupby("problem_id")["distinct"].mean().sort_values(ascending=False)
+        # Many such groups with many answers each: there is something to move through.
+        by_problem = rows.groupby("problem_id")["distinct"].sum().sort_values(ascending=False)
+        names = problem_names(setup.chosen.table, list(by_problem.index))
         problem = st.selectbox(
             "Problem", list(by_problem.index), key=f"{NAME}-bonus-problem-{run}-{status}",
-            format_func=plain, help="Ordered by distinct answers a group.",
+            format_func=dict(zip(by_problem.index, names, strict=True)).get,
+            help="Those with the most such groups, and the most answers in them, first.",
         )  # fmt: skip
         steps = list(rows.loc[rows["problem_id"] == problem, "step"])
-        step = st.select_slider(
-            "Step", steps, steps[len(steps) // 2],
-            key=f"{NAME}-bonus-step-{run}-{status}-{problem}",
-            help="Steps at which the problem had such a group; N counts what came before.",
-        ) if len(steps) > 1 else steps[0]  # fmt: skip
+        key = f"{NAME}-bonus-step-{run}-{status}-{problem}"
+        step = (
+            st.select_slider(
+                "Step", steps, steps[len(steps) // 2], key=key,
+                help="Steps at which the problem had such a group; N counts what came before.",
+            )
+            if len(steps) > 1
+            else st.selectbox("Step", steps, key=key, help="The only step with such a group.")
+        )  # fmt: skip
     table = setup.chosen.table
     chosen = table.loc[
         (table["run"] == run) & (table["problem_id"] == problem) & (table["step"] == step)
     ]
     return chosen.loc[chosen["split"].fillna(TRAIN) == TRAIN] if "split" in chosen else chosen
-
-
-def _first_trained(setup: Setup, index: pd.DataFrame) -> int:
-    runs = list(dict.fromkeys(index["run"]))
-    base = set(setup.result.base_runs)
-    return next((place for place, run in enumerate(runs) if run not in base), 0)
 
 
 def _choose_bonus(setup: Setup, n_samples: int) -> BonusOptions:

@@ -3,6 +3,9 @@
 import streamlit as st
 
 from core.labs.collapse.spread import BIASES
+from core.rollouts.recorded import collection
+from pages.common.collapse.setup import Setup
+from pages.common.markup import plain
 
 CLAIMS = (
     "**Reported by the paper, second-hand** · arXiv 2509.06941: over training, a policy trained on "
@@ -32,3 +35,16 @@ def claim() -> None:
             st.markdown(text)
         st.markdown("**What could make the estimate wrong**")
         st.markdown("\n".join(f"- {text}" for text in BIASES))
+
+
+def recorded_runs(setup: Setup) -> None:
+    """How the recorded runs were made and what came out, as their card tells it."""
+    if setup.chosen.collection is None:
+        return
+    card = collection(setup.chosen.collection)
+    label = f"How these {len(card.runs)} runs were made, and what came out"
+    with st.expander(label, icon=":material/inventory_2:"):
+        st.markdown(plain(card.description))
+        for finding in card.findings:
+            st.markdown(f"- {plain(finding)}")
+        st.code(card.command, language="sh")

@@ -1,20 +1,25 @@
 """Tab: the answer in one figure, and the cumulative curves behind it."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import streamlit as st
 
-from core.figures.collapse import cumulative, flag_plane, over_steps, spread_bars
+from core.figures.collapse import MOST_BANDS, cumulative, flag_plane, over_steps, spread_bars
 from core.labs.collapse.analysis import HELD_OUT_PROBLEMS, UNSOLVED_PROBLEMS
 from core.labs.collapse.coverage import COHORT_MEANING, COHORTS
 from core.labs.collapse.spread import SCALES, Spread
+from core.report import estimates_table
 from pages.common.choices import one_of
-from pages.common.collapse.setup import NAME, Setup
+from pages.common.collapse.setup import NAME, Setup, choose_methods
 from pages.common.collapse.words import (
     curves_sentence,
     flags_sentence,
-    interval,
+    sizes,
     spread_sentence,
 )
 from pages.common.markup import plain
+from pages.common.section_view import draw_table
 
 PROBLEMS_HELP = (
     "Never solved in training: no sample of the run was right; its change is held against the base "
@@ -26,12 +31,14 @@ PROBLEMS_HELP = (
 def overview_view(setup: Setup) -> None:
     """Spread, cumulative curves, the flag and the entropy."""
     _spread(setup)
-    _curves(setup)
+    st.divider()
+    methods = choose_methods(setup)
+    _curves(setup, methods)
     left, right = st.columns(2, gap="large")
     with left:
         _flag(setup)
     with right:
-        _over_steps(setup)
+        _over_steps(setup, methods)
 
 
 def _spread(setup: Setup) -> None:
@@ -51,26 +58,35 @@ def _spread(setup: Setup) -> None:
             hint="Difference: distinct answers, late minus early. Log ratio: log of late over "
             "early, which weighs a fall from 4 to 2 like one from 2 to 1.",
         )
-    found = kinds[which][scale]
+    found = _ordered(kinds[which][scale], setup.methods)
     st.markdown(plain(spread_sentence(found)))
     st.plotly_chart(spread_bars(found.effects, found.base), key=f"{NAME}-spread")
     st.caption(
         plain(
             f"Change in rarefied distinct answers among up to {setup.options.spread.k} samples, "
             f"{found.windows}, minus the same change of the base runs (rings, 0 expected). "
-            + " · ".join(f"{name}: {interval(each)}" for name, each in found.effects.items())
+            f"{sizes(found.effects)}."
         )
     )
+    draw_table("The estimates", estimates_table(found.effects), f"{NAME}-estimates")
+    draw_table("Problem by problem", found.problems, f"{NAME}-spread-problems")
     if found.left_out:
         reasons = "; ".join(f"{why} ({n:,})" for why, n in found.left_out.items())
         st.caption(f":material/info: Left out: {plain(reasons)}.")
+
+
+def _ordered(found: Spread, methods: Sequence[str]) -> Spread:
+    """The same estimates in the order of the rollouts."""
+    return replace(
+        found, effects={name: found.effects[name] for name in methods if name in found.effects}
+    )
 
 
 def _has_effect(found: Spread) -> bool:
     return any(each.n_prompts > 1 for each in found.effects.values())
 
 
-def _curves(setup: Setup) -> None:
+def _curves(setup: Setup, methods: list[str]) -> None:
     curves = setup.result.curves
     st.markdown("##### Solved and answered so far, at equal samples")
     if curves.table.empty:
@@ -83,16 +99,21 @@ def _curves(setup: Setup) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**Problems solved at least once**")
-        st.plotly_chart(cumulative(curves.table, measure="solved"), key=f"{NAME}-solved")
+        st.plotly_chart(
+            cumulative(curves.table, measure="solved", methods=methods), key=f"{NAME}-solved"
+        )
     with right:
         st.markdown(f"**Distinct answers ever given, {cohort}**")
         st.plotly_chart(
-            cumulative(curves.table, cohort=cohort, measure="distinct"), key=f"{NAME}-distinct"
+            cumulative(curves.table, cohort=cohort, measure="distinct", methods=methods),
+            key=f"{NAME}-distinct",
         )
-    st.markdown(plain(curves_sentence(curves.table, curves.budget, cohort)))
+    st.markdown(plain(curves_sentence(curves.table, curves.budget, cohort, methods)))
     notes = [
-        f"{curves.n_problems} problems, {curves.budget} samples of each in every run; bands: "
-        f"{setup.options.confidence:.0%} over problems, means over seeds",
+        f"{curves.n_problems} problems, {curves.budget} samples of each in every run; bands (drawn "
+        f"for up to {MOST_BANDS} methods, else under the pointer): "
+        f"{setup.options.confidence:.0%} over problems (how problems differ; the spread above is "
+        "paired), means over seeds",
         f"{cohort}: {COHORT_MEANING[cohort]}",
         *curves.notes,
     ]
@@ -120,7 +141,7 @@ def _flag(setup: Setup) -> None:
     )
 
 
-def _over_steps(setup: Setup) -> None:
+def _over_steps(setup: Setup, methods: list[str]) -> None:
     st.markdown("##### How concentrated the answers are")
     measure = one_of(
         NAME, "Measure", ("entropy", "majority_share", "distinct"), "over-steps",
@@ -129,14 +150,14 @@ def _over_steps(setup: Setup) -> None:
         "is too low for few samples.",
     )  # fmt: skip
     table = setup.result.over_steps
-    st.plotly_chart(over_steps(table, measure=measure), key=f"{NAME}-steps-{measure}")
-    rows = table.loc[(table["measure"] == measure)]
-    last = (
-        rows.sort_values("step")
-        .groupby("method", sort=False)
-        .agg(first=("value", "first"), last=("value", "last"))
+    st.plotly_chart(
+        over_steps(table, measure=measure, methods=methods), key=f"{NAME}-steps-{measure}"
     )
+    rows = table.loc[(table["measure"] == measure) & table["method"].isin(methods)]
+    ends = rows.sort_values("step").groupby("method")["value"].agg(["first", "last"])
     told = "; ".join(
-        f"{name} {row['first']:.2f} → {row['last']:.2f}" for name, row in last.iterrows()
+        f"{name} {ends.loc[name, 'first']:.2f} → {ends.loc[name, 'last']:.2f}"
+        for name in methods
+        if name in ends.index
     )
     st.caption(plain(f"First to last step: {told}."))

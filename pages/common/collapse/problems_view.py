@@ -11,13 +11,13 @@ from core.labs.collapse.classes import transitions
 from core.labs.collapse.counts import method_of
 from pages.common.background import tasks
 from pages.common.choices import one_of
-from pages.common.collapse.setup import NAME, Setup
+from pages.common.collapse.setup import NAME, Setup, problem_names
 from pages.common.collapse.words import classes_sentence
 from pages.common.lab_run import is_there
 from pages.common.markup import plain
 from pages.common.section_view import draw_table, readable
 
-PER_PAGE = 24
+PER_PAGE = 40
 ANY = "all classes"
 ORDERS = ("first solve", "fewest distinct", "most distinct")
 SAMPLE_COLUMNS = (
@@ -31,7 +31,7 @@ def problems_view(setup: Setup) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         run = st.selectbox(
             "Run", [*trained, *setup.result.base_runs], key=f"{NAME}-run", persist_state="session",
-            format_func=plain, help="Whose problems are on the map.",
+            help="Whose problems are on the map.",
         )  # fmt: skip
         kind = _class_choice(setup, str(run))
         order = st.selectbox(
@@ -100,7 +100,7 @@ def _page_of(problems: list[str]) -> list[str]:
 def _map(setup: Setup, run: str, problems: list[str]) -> tuple[str, int] | None:
     st.markdown("**Distinct answers so far** · star: first right sample · click a cell to read it")
     steps = setup.result.progress
-    names = _names(setup.chosen.table, problems)
+    names = problem_names(setup.chosen.table, problems)
     event = st.plotly_chart(
         problem_map(steps.loc[steps["run"] == run], problems, names=names),
         key=f"{NAME}-map",
@@ -119,13 +119,6 @@ def _picked(points: Sequence[dict[str, Any]]) -> tuple[str, int] | None:
     return None
 
 
-def _names(table: pd.DataFrame, problems: Sequence[str]) -> list[str]:
-    """Texts of the problems where they are known, else their ids."""
-    known = table.loc[table["problem_id"].isin(list(problems)), ["problem_id", "prompt"]]
-    texts = known.dropna().drop_duplicates("problem_id").set_index("problem_id")["prompt"]
-    return [" ".join(str(texts.get(name, name)).split()) or name for name in problems]
-
-
 def _samples(setup: Setup, run: str, picked: tuple[str, int] | None, shown: list[str]) -> None:
     table = setup.chosen.table
     steps = setup.result.progress
@@ -138,7 +131,7 @@ def _samples(setup: Setup, run: str, picked: tuple[str, int] | None, shown: list
         rows = rows.loc[rows["split"].fillna("train") == "train"]
     at = of_run.loc[(of_run["problem_id"] == problem) & (of_run["step"] <= step)]
     with st.container(border=True):
-        (name,) = _names(table, [problem])
+        (name,) = problem_names(table, [problem])
         st.markdown(f"**{plain(name)}** · {plain(run)}, step {step}")
         if len(at):
             now = at.iloc[-1]

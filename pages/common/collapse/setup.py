@@ -1,9 +1,12 @@
 """Which rollouts and which definitions the page works with, and the result made of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pandas as pd
 import streamlit as st
 
+from core.figures.collapse import MOST_BANDS
 from core.labs.collapse.analysis import (
     CollapseOptions,
     CollapseResult,
@@ -11,10 +14,12 @@ from core.labs.collapse.analysis import (
     options_as_json,
 )
 from core.labs.collapse.classes import ClassOptions
+from core.labs.collapse.counts import method_of
 from core.labs.collapse.spread import UNSOLVED, SpreadOptions
 from core.schema import content_id
 from pages.common.background import steady_outcome
 from pages.common.lab_run import is_there
+from pages.common.markup import plain
 from pages.common.rollout_choice import ChosenRollouts, choose_rollouts
 
 NAME = "collapse"
@@ -36,6 +41,36 @@ class Setup:
     def options(self) -> CollapseOptions:
         """The definitions in use."""
         return self.result.options
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """All methods in the order of the rollouts, the base last."""
+        base = {method_of(run) for run in self.result.base_runs}
+        found = dict.fromkeys(method_of(run) for run in self.chosen.runs)
+        return (*(name for name in found if name not in base), *(n for n in found if n in base))
+
+
+def choose_methods(setup: Setup) -> list[str]:
+    """Which methods the lines are drawn of; all of them where none is picked."""
+    if len(setup.methods) < 3:
+        return list(setup.methods)
+    picked = st.pills(
+        "Methods drawn", setup.methods, selection_mode="multi", default=setup.methods,
+        key=f"{NAME}-methods-{content_id(list(setup.methods))}", format_func=plain,
+        persist_state="session",
+        help=f"Up to {MOST_BANDS} are drawn with their intervals as bands; of more, the bands hide "
+        "each other and the intervals are in the texts under the pointer.",
+    )  # fmt: skip
+    return [name for name in setup.methods if not picked or name in picked]
+
+
+def problem_names(table: pd.DataFrame, problems: Sequence[str]) -> list[str]:
+    """Texts of the problems where they are known, else their ids."""
+    if "prompt" not in table:
+        return list(problems)
+    known = table.loc[table["problem_id"].isin(list(problems)), ["problem_id", "prompt"]]
+    texts = known.dropna().drop_duplicates("problem_id").set_index("problem_id")["prompt"]
+    return [" ".join(str(texts.get(name, name)).split()) or name for name in problems]
 
 
 def choose_setup() -> Setup | None:

@@ -1,6 +1,7 @@
 """One-sentence readings of the lab's figures, computed from the data."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -11,13 +12,28 @@ from core.labs.collapse.flags import FlagResult
 from core.labs.collapse.spread import Spread
 from core.stats import Estimate
 
+PLACES = {
+    "checkpoint": "at the last checkpoint",
+    "late in training": "late in training",
+    "held out": "on problems never trained on",
+}
+"""Where a policy was sampled, as a sentence says it."""
 
-def interval(estimate: Estimate) -> str:
-    """The interval and what it is made of, or why there is none."""
-    size = f"n = {estimate.n} run × problem pairs, {estimate.n_prompts} problems"
-    if not math.isfinite(estimate.low):
-        return f"{estimate.method}; {size}"
-    return f"{estimate.confidence:.0%} interval {estimate.low:+.2f} to {estimate.high:+.2f}; {size}"
+
+def sizes(effects: Mapping[str, Estimate]) -> str:
+    """How many run × problem pairs and problems the estimates stand on, and how sure they are."""
+    if not effects:
+        return ""
+    pairs = _span([each.n for each in effects.values()])
+    problems = _span([each.n_prompts for each in effects.values()])
+    methods = "; ".join(dict.fromkeys(each.method for each in effects.values()))
+    sure = f"{next(iter(effects.values())).confidence:.0%} intervals"
+    return f"{sure}: {methods}; n = {pairs} run × problem pairs, {problems} problems a method"
+
+
+def _span(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def spread_sentence(found: Spread) -> str:
@@ -45,23 +61,60 @@ def spread_sentence(found: Spread) -> str:
     return text[:1].upper() + text[1:] + "." if text else "There is no trained run here."
 
 
-def curves_sentence(table: pd.DataFrame, budget: int, cohort: str) -> str:
+def curves_sentence(table: pd.DataFrame, budget: int, cohort: str, methods: Sequence[str]) -> str:
     """Distinct answers at the whole budget, against the base on the same problems."""
     rows = table.loc[
         (table["budget"] == budget) & (table["cohort"] == cohort) & (table["measure"] == "distinct")
     ]
     values = rows.set_index(["method", "compared"])["value"]
-    parts = []
-    for method in dict.fromkeys(rows["method"]):
-        if method == BASE or (method, ITSELF) not in values.index:
-            continue
-        own = values[method, ITSELF]
-        same = values.get((method, BASE_SAME))
-        against = "" if same is None else f" against {same:.1f} of the base"
-        parts.append(f"{method} {own:.1f}{against}")
-    if not parts:
+    own = {
+        method: (float(values[method, ITSELF]), float(values.get((method, BASE_SAME), math.nan)))
+        for method in methods
+        if method != BASE and (method, ITSELF) in values.index
+    }
+    if not own:
         return "No run has a problem in this group with the whole budget."
-    return f"Distinct answers of a problem after {budget} samples: {'; '.join(parts)}."
+    begin = f"Distinct answers of a problem after {budget} samples: "
+    bases = {round(base, 1) for _, base in own.values() if math.isfinite(base)}
+    if len(bases) == 1 and len(own) > 1:
+        told = ", ".join(f"{method} {value:.1f}" for method, (value, _) in own.items())
+        return f"{begin}{told}, against {bases.pop():.1f} of the base."
+    parts = [
+        f"{method} {value:.1f}" + (f" against {base:.1f}" if math.isfinite(base) else "")
+        for method, (value, base) in own.items()
+    ]
+    return f"{begin}{'; '.join(parts)}{' of the base' if bases else ''}."
+
+
+def at_k_sentence(table: pd.DataFrame, methods: Sequence[str], group: str) -> str:
+    """One sample and many, against the base; distinct answers among the most."""
+    passed = table.loc[(table["measure"] == "pass") & (table["group"] == "all")]
+    values = passed.set_index(["method", "k"])["value"]
+    trained = [name for name in methods if name != BASE and name in set(passed["method"])]
+    if not trained:
+        return "No trained run was sampled here."
+    ks = sorted(set(passed["k"]))
+    parts = [
+        _against_base(values, trained, f"pass@{k}", int(k)) for k in dict.fromkeys((ks[0], ks[-1]))
+    ]
+    distinct = table.loc[(table["measure"] == "distinct") & (table["group"] == group)]
+    answers = distinct.dropna(subset="value").set_index(["method", "k"])["value"]
+    there = [name for name in trained if name in set(answers.index.get_level_values(0))]
+    if there:
+        k = int(distinct.dropna(subset="value")["k"].max())
+        named = f"distinct answers among {k} ({group} problems)"
+        parts.append(_against_base(answers, there, named, k, digits=1))
+    return f"{'; '.join(parts)}."
+
+
+def _against_base(
+    values: "pd.Series[float]", methods: Sequence[str], what: str, k: int, digits: int = 2
+) -> str:
+    told = ", ".join(
+        f"{name} {values[name, k]:.{digits}f}" for name in methods if (name, k) in values.index
+    )
+    base = f", base {values[BASE, k]:.{digits}f}" if (BASE, k) in values.index else ""
+    return f"{what}: {told}{base}"
 
 
 def flags_sentence(found: FlagResult) -> str:
@@ -101,9 +154,9 @@ def coverage_sentence(both: pd.DataFrame, method: str) -> str:
     preferred = others.loc[others["what"] == "pass@k, checkpoint"]
     line = preferred if len(preferred) else others
     best = line.sort_values("k").iloc[-1]
-    what = str(best["what"]).replace("pass@k", f"pass@{int(best['k'])}")
+    where = str(best["what"]).partition(", ")[2]
     return (
         f"{method} has ever solved {ever['value'].iloc[0]:.0%} of its training problems; its "
-        f"{what} is {best['value']:.0%} "
+        f"pass@{int(best['k'])} {PLACES.get(where, f'on {where}')} is {best['value']:.0%} "
         f"({best['low']:.0%} to {best['high']:.0%}, {int(best['n_prompts'])} problems)."
     )

@@ -10,6 +10,8 @@ from core.labs.diversity.tables import recorded_calibration
 from pages.common.diversity.setup import METHOD_NAMES, NAME, Setup
 from pages.common.section_view import readable
 
+SHOWN = ["method", "auc", "low", "high", "threshold", "accuracy", "found", "false"]
+
 
 def calibration_view(setup: Setup) -> None:
     """The recorded calibration, and where the visitor's threshold stands in it."""
@@ -27,7 +29,9 @@ def calibration_view(setup: Setup) -> None:
         "a good judge of long texts."
     )
     left, right = st.columns([0.5, 0.5], gap="medium")
-    named = table.assign(method=[METHOD_NAMES[method] for method in table["method"]])
+    # Here whole texts are compared: labelled pairs have no final answers.
+    names = METHOD_NAMES | {"exact": "same text"}
+    named = table.assign(method=[names[method] for method in table["method"]])
     with left:
         st.plotly_chart(
             figures.calibration_bars(named, title="0.5 is guessing"),
@@ -37,10 +41,19 @@ def calibration_view(setup: Setup) -> None:
         )
     with right:
         st.dataframe(
-            readable(named[["method", "threshold", "accuracy", "found", "false"]].round(3)),
+            readable(named[SHOWN].round(3)),
             hide_index=True,
             key=f"{NAME}-calibration",
             column_config={
+                "auc": st.column_config.NumberColumn(
+                    "AUC", help="Area under the ROC curve on the validation pairs; 0.5 is guessing."
+                ),
+                "low": st.column_config.NumberColumn(
+                    "from", help="Lower end of the AUC's 95% interval."
+                ),
+                "high": st.column_config.NumberColumn(
+                    "to", help="Upper end of the AUC's 95% interval."
+                ),
                 "accuracy": st.column_config.NumberColumn(
                     "balanced accuracy", help="On the validation pairs; 0.5 is guessing."
                 ),

@@ -43,8 +43,10 @@ def frontier_view(setup: Setup) -> None:
         alt="Mean reward against diversity, one point each, with intervals over problems",
     )
     groups = found.groups
+    smallest, largest = groups["n"].min(), groups["n"].max()
+    size = f"{smallest}" if smallest == largest else f"{smallest} to {largest}"
     st.caption(
-        f"{len(groups):,} groups of {groups['n'].min()} to {groups['n'].max()} responses, "
+        f"{len(groups):,} groups of {size} responses, "
         f"{groups['problem_id'].nunique():,} problems. Bars are 95% intervals from resampling "
         "problems; differences are paired by problem, so they can be clear where bars overlap."
     )

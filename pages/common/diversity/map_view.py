@@ -10,16 +10,14 @@ from core.exports import figure_config
 from core.figures import diversity as figures
 from core.labs.diversity.semantic_map import (
     COLOURS,
-    cluster_names,
     cluster_rewards,
-    clusters,
     colours,
-    map_table,
+    within,
 )
 from core.projection import Projection
 from pages.common.diversity.parts import open_button
 from pages.common.diversity.setup import NAME, Setup, has_texts, one_of
-from pages.common.diversity.work import components, embeddings, keep, placed, projection
+from pages.common.diversity.work import clustered, components, embeddings, keep, placed, projection
 from pages.common.section_view import readable
 
 LAYOUTS = ("UMAP", "principal components")
@@ -38,14 +36,14 @@ OWN_STYLE = {
 
 def map_view(setup: Setup) -> None:
     """The map with its controls, and what was selected on it."""
-    if not has_texts(setup.table):
+    if not has_texts(setup.whole):
         st.info(
             "These rollouts have answers only; the map needs the texts of the responses. Choose "
             "the open prompts, or look at Classes and Frontier, which read answers.",
             icon=":material/info:",
         )
         return
-    read = embeddings(setup)
+    read = embeddings(setup, whole=True)
     if read is None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -58,7 +56,9 @@ def map_view(setup: Setup) -> None:
             "Clusters", 2, 20, 8, key=f"{NAME}-clusters", persist_state="session", width=160,
             help="k-means on the embeddings themselves, each named by the words that set it apart.",
         )  # fmt: skip
-        points = _points(setup, read.vectors, k)
+        points = clustered(setup, read.vectors, k)
+        if points is None:
+            return
         colour = one_of("Colour", colours(points) or ["cluster"], "colour", COLOURS)
         own = st.text_input(
             "Place a text of your own", key=f"{NAME}-own", persist_state="session",
@@ -66,20 +66,15 @@ def map_view(setup: Setup) -> None:
             help="It is put where it belongs on this map; the map itself does not move.",
         )  # fmt: skip
     found = _laid_out(setup, read.vectors, layout)
+    if found is None:
+        return
     points["x"], points["y"] = found.coordinates[:, 0], found.coordinates[:, 1]
     keep("map", points)
     _chart(setup, points, colour, found, own or "")
     _reading(points, found, int(read.truncated.sum()))
 
 
-def _points(setup: Setup, vectors: Any, k: int) -> pd.DataFrame:
-    labels = clusters(vectors, k)
-    texts = [str(text) for text in setup.table["response"].fillna("")]
-    names = cluster_names(texts, labels)
-    return map_table(setup.table, np.zeros((len(labels), 2)), labels, names)
-
-
-def _laid_out(setup: Setup, vectors: Any, layout: str) -> Projection:
+def _laid_out(setup: Setup, vectors: Any, layout: str) -> Projection | None:
     if layout == LAYOUTS[0]:
         found = projection(setup, vectors)
         if found is not None:
@@ -88,7 +83,8 @@ def _laid_out(setup: Setup, vectors: Any, layout: str) -> Projection:
 
 
 def _chart(setup: Setup, points: pd.DataFrame, colour: str, found: Projection, own: str) -> None:
-    figure = figures.semantic_map(points, colour)
+    texts = [str(text) for text in setup.whole["response"].fillna("")]
+    figure = figures.semantic_map(points, colour, texts=texts)
     if own.strip():
         place = placed(setup, own.strip(), found)
         if place is not None:
@@ -104,13 +100,29 @@ def _chart(setup: Setup, points: pd.DataFrame, colour: str, found: Projection, o
         config=figure_config("semantic-map"),
         alt="Responses on a plane, near each other where their meanings are near",
     )
-    _selected(setup, points, _positions(chosen["selection"]["points"]))
+    selection = chosen["selection"]
+    dense = len(points) > figures.DENSE
+    _selected(setup, points, _enclosed(points, selection) if dense else _positions(selection))
 
 
-def _positions(points: list[Any]) -> list[int]:
+def _enclosed(points: pd.DataFrame, selection: Any) -> list[int]:
+    """The rows within the drawn shapes: of a density only some of its points are on screen."""
+    shapes = [*(selection.get("lasso") or ()), *(_corners(b) for b in selection.get("box") or ())]
+    chosen = np.zeros(len(points), dtype=bool)
+    for shape in shapes:
+        chosen |= within(points[["x", "y"]], np.column_stack([shape["x"], shape["y"]]))
+    return np.flatnonzero(chosen).tolist()
+
+
+def _corners(box: Any) -> dict[str, list[float]]:
+    (left, right), (low, high) = box["x"], box["y"]
+    return {"x": [left, right, right, left], "y": [low, low, high, high]}
+
+
+def _positions(selection: Any) -> list[int]:
     """The rows of the selected points."""
     found = []
-    for point in points:
+    for point in selection["points"]:
         data = point.get("customdata")
         value = data[0] if isinstance(data, list) else data
         if value is not None:
@@ -125,7 +137,7 @@ def _selected(setup: Setup, points: pd.DataFrame, positions: list[int]) -> None:
             "and open one in the playground."
         )
         return
-    rows = setup.table.iloc[positions].assign(cluster=points["cluster"].iloc[positions].to_numpy())
+    rows = setup.whole.iloc[positions].assign(cluster=points["cluster"].iloc[positions].to_numpy())
     rows = rows.sort_values("reward", ascending=False, kind="stable").reset_index(drop=True)
     others = points["reward"].drop(index=positions)
     beside = f", {others.mean():.3f} elsewhere on the map" if others.notna().any() else ""
@@ -148,15 +160,14 @@ def _selected(setup: Setup, points: pd.DataFrame, positions: list[int]) -> None:
 
 def _reading(points: pd.DataFrame, found: Projection, n_cut: int) -> None:
     table = cluster_rewards(points)
-    best, worst = (
-        table.loc[table["mean_reward"].idxmax()],
-        table.loc[table["mean_reward"].idxmin()],
-    )
     told = (
         f"{len(points):,} responses, laid out by "
         f"{'UMAP' if found.method == 'umap' else 'principal components'}."
     )
-    if len(table) > 1:
+    rewarded = table.dropna(subset=["mean_reward"])
+    if len(rewarded) > 1:
+        best = rewarded.loc[rewarded["mean_reward"].idxmax()]
+        worst = rewarded.loc[rewarded["mean_reward"].idxmin()]
         told += (
             f" Mean reward is highest in cluster {best['cluster']} ({best['mean_reward']:.2f}, "
             f"n = {best['n']}, {best['problems']} problems) and lowest in {worst['cluster']} "

@@ -26,13 +26,20 @@ def metric(column: Any, label: str, found: Estimate, *, percent: bool = False, a
         if percent
         else f"{found.low:.2f} to {found.high:.2f}"
     )
+    if not np.isfinite(found.low):
+        interval = "no interval"
     left_out = sum(found.left_out.values())
     with column:
         st.metric(label, shown if np.isfinite(found.value) else "–", help=about)
         st.caption(
-            f"{interval} · {found.n:,} groups, {found.n_prompts:,} problems"
+            f"{interval} · {counted(found.n, 'group')}, {counted(found.n_prompts, 'problem')}"
             + (f", {left_out:,} left out" if left_out else "")
         )
+
+
+def counted(n: int, noun: str) -> str:
+    """A number of things: "1 group", "2 groups"."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def left_out_note(left_out: Mapping[str, int], notes: tuple[str, ...] = ()) -> None:
@@ -97,8 +104,8 @@ def open_button(row: Any, baseline: Any, key: str, label: str, about: str) -> No
 def _label(problem: object, prompt: object) -> str:
     told = str(prompt) if isinstance(prompt, str) else str(problem)
     flat = " ".join(told.split())
-    return plain(flat if len(flat) <= LABEL_WIDTH else flat[: LABEL_WIDTH - 1] + "…")
+    return flat if len(flat) <= LABEL_WIDTH else flat[: LABEL_WIDTH - 1] + "…"
 
 
 def _named(row: Any, names: list[str]) -> str:
-    return plain(", ".join(str(row[name]) for name in names) or str(row["run"]))
+    return ", ".join(str(row[name]) for name in names) or str(row["run"])

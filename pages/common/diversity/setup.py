@@ -44,9 +44,9 @@ METHOD_HELP = (
     "When do two responses say the same? Same answer: their final answers are equal. All others "
     "compare the texts: cosine of word counts weighted by rarity (TF-IDF, the default: it agreed "
     "best with people, see Calibration), shared words, the paper's token rule without its bound on "
-    "length, shared runs of four words, cosine of sentence embeddings, and a small classifier trained "
-    "on labelled pairs. Rollouts with a column `class_id`, from a classifier of your own, are taken "
-    "at its word (“your classes”)."
+    "length, shared runs of four words, cosine of sentence embeddings, and a small classifier "
+    "trained on labelled pairs. A column `class_id`, from a classifier of your own, is taken at "
+    "its word (“your classes”)."
 )
 THRESHOLD_HELP = (
     "At or above this similarity two responses count as saying the same. It starts where the "
@@ -65,7 +65,8 @@ class Setup:
 
     Attributes:
         chosen: the rollouts.
-        table: those of them that are looked at, index from 0 up.
+        table: those of them that are compared, index from 0 up.
+        whole: all of the chosen split and step, for the map, which compares no pairs.
         method: what compares two responses.
         threshold: at or above it they say the same.
         linking: how pairs become classes.
@@ -75,6 +76,7 @@ class Setup:
 
     chosen: ChosenRollouts
     table: pd.DataFrame
+    whole: pd.DataFrame
     method: Method
     threshold: float
     linking: Linking
@@ -100,10 +102,11 @@ def choose_setup() -> Setup | None:
         method = _method(table)
         threshold = _threshold(method)
         linking: Linking = one_of("Classes", list(LINKINGS), "linking", hint=LINKING_HELP)
-    table, notes = _at_most(with_method(table))
+    whole = with_method(table)
+    table, notes = _at_most(whole)
     for note in (*chosen.notes, *notes):
         st.caption(f":material/info: {plain(note)}")
-    return Setup(chosen, table, method, threshold, linking, notes, scope, lines)
+    return Setup(chosen, table, whole, method, threshold, linking, notes, scope, lines)
 
 
 def with_method(table: pd.DataFrame) -> pd.DataFrame:

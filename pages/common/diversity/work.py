@@ -4,16 +4,18 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from core.embeddings import Embedded, default_embedder
 from core.labs.diversity import frontier, groups
 from core.labs.diversity.frontier import Frontier
 from core.labs.diversity.groups import DarlingResult, Options
+from core.labs.diversity.semantic_map import cluster_names, clusters, map_table
 from core.labs.diversity.similarity import Similarity, prepare
 from core.projection import Projection, fit_projection
 from core.schema import content_id
-from pages.common.background import Outcome, tasks
+from pages.common.background import tasks
 from pages.common.diversity.setup import NAME, Setup
 from pages.common.lab_run import is_there
 from pages.common.markup import plain
@@ -25,10 +27,11 @@ MOST_UNASKED = 2_000
 """More new texts than this are read only when the visitor asks for it."""
 
 
-def embeddings(setup: Setup) -> Embedded | None:
-    """Sentence embeddings of the table's responses; draws what is waited for."""
-    texts = [str(text) for text in setup.table["response"].fillna("")]
-    key = (NAME, "embeddings", setup.table_key)
+def embeddings(setup: Setup, *, whole: bool = False) -> Embedded | None:
+    """Sentence embeddings of the responses that are compared, or of all; draws the waiting."""
+    table = setup.whole if whole else setup.table
+    texts = [str(text) for text in table["response"].fillna("")]
+    key = (NAME, "embeddings", setup.table_key, len(texts))
     if tasks().known(key) is None and len(set(texts)) > MOST_UNASKED:
         label = f"Read {len(set(texts)):,} texts with the embedding model"
         if not st.button(label, key=f"{NAME}-embed", icon=":material/play_arrow:"):
@@ -101,13 +104,31 @@ def projection(setup: Setup, vectors: Any) -> Projection | None:
     return found
 
 
-def components(setup: Setup, vectors: Any) -> Projection:
-    """The map by principal components, at once."""
-    outcome = _at_once(
+def components(setup: Setup, vectors: Any) -> Projection | None:
+    """The map by principal components; draws what is waited for."""
+    outcome = tasks().outcome(
         (NAME, "components", setup.table_key), lambda: fit_projection(vectors, method="pca")
     )
+    if not is_there(outcome, "Laying out the map …"):
+        return None
     found: Projection = outcome.value
     return found
+
+
+def clustered(setup: Setup, vectors: Any, k: int) -> pd.DataFrame | None:
+    """One row a point of the map, its place still to come; draws what is waited for."""
+    table = setup.whole
+
+    def make() -> pd.DataFrame:
+        labels = clusters(vectors, k)
+        texts = [str(text) for text in table["response"].fillna("")]
+        return map_table(table, np.zeros((len(labels), 2)), labels, cluster_names(texts, labels))
+
+    outcome = tasks().outcome((NAME, "clusters", setup.table_key, k), make)
+    if not is_there(outcome, f"Finding {k} clusters …"):
+        return None
+    found: pd.DataFrame = outcome.value
+    return found.copy()
 
 
 def placed(setup: Setup, text: str, on: Projection) -> Any:
@@ -134,13 +155,6 @@ def forget_other(key: str) -> None:
         for part in ("darling", "frontier", "map"):
             st.session_state.pop(f"{NAME}-kept-{part}", None)
         st.session_state[f"{NAME}-kept-for"] = key
-
-
-def _at_once(key: tuple[str, ...], compute: Any) -> Outcome:
-    known = tasks().known(key)
-    if known is None or known.state == "running":
-        return Outcome("done", compute())
-    return known
 
 
 def _embedded(texts: list[str], said: str) -> Embedded:

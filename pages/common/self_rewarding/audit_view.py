@@ -159,7 +159,7 @@ def _of_columns(pairs: pd.DataFrame, columns: list[str]) -> _Rewards:
     for column, side, first in zip(st.columns(2), ("chosen", "rejected"), guess, strict=True):
         name = column.selectbox(
             f"Rewards of the {side}", columns, columns.index(first),
-            key=f"{AUDIT}-column-{side}-{content_id(columns)}", format_func=plain,
+            key=f"{AUDIT}-column-{side}-{content_id(columns)}",
             help="A column of numbers.",
         )  # fmt: skip
         names.append(name)

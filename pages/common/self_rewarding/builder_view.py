@@ -15,7 +15,7 @@ from core.labs.self_rewarding.pairs import CURRENT, FIRST, FUTURE
 from core.schema import content_id
 from pages.common.markup import plain
 from pages.common.section_view import readable
-from pages.common.self_rewarding.parts import bullets, left_out_note, show_pair
+from pages.common.self_rewarding.parts import bullets, left_out_note, one_line, show_pair
 from pages.common.self_rewarding.setup import NAME, Setup, one_of
 from pages.common.self_rewarding.work import (
     FEW_DRAWS,
@@ -62,7 +62,7 @@ def builder_view(setup: Setup) -> None:
 
 
 def _controls(setup: Setup) -> None:
-    counts = setup.generations.table.groupby(["run", "iteration", "problem_id", "source"]).size()
+    counts = setup.before_updates.table.groupby(["run", "iteration", "problem_id", "source"]).size()
     most = int(counts.max())
     with st.container(border=True):
         first, second, third, fourth = st.columns(4, gap="medium")
@@ -116,13 +116,13 @@ def _controls(setup: Setup) -> None:
 
 
 def _has_texts(setup: Setup) -> bool:
-    table = setup.generations.table
+    table = setup.before_updates.table
     return "response" in table.columns and bool(table["response"].notna().any())
 
 
 def _without_future(setup: Setup, chosen: Building) -> None:
     """Says which runs have no samples for the rule to look ahead to."""
-    table = setup.generations.table
+    table = setup.before_updates.table
     if not chosen.rule.future:
         return
     with_future = set(table.loc[table["source"] == FUTURE, "method"])
@@ -136,7 +136,7 @@ def _without_future(setup: Setup, chosen: Building) -> None:
 
 def _rules(setup: Setup, chosen: Building, found: IterationResult) -> None:
     """The four rules side by side, on the samples of one method."""
-    with_future = setup.generations.table.query("source == @FUTURE")["method"].unique()
+    with_future = setup.before_updates.table.query("source == @FUTURE")["method"].unique()
     methods = sorted(setup.methods, key=lambda name: name not in set(with_future))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         method = one_of(
@@ -164,7 +164,7 @@ def _by_rule(setup: Setup, chosen: Building, method: str) -> pd.DataFrame | None
     embedded = embeddings_of(setup) if chosen.embeds else None
     if chosen.embeds and embedded is None:
         return None
-    everything = setup.generations.table
+    everything = setup.before_updates.table
     # Altered before the method is picked: a sample's noise is then the same as in the other tabs.
     table = altered(everything.assign(row=range(len(everything))), chosen.change)
     rows = (table["method"] == method).to_numpy()
@@ -200,12 +200,12 @@ def _rules_sentence(estimates: pd.DataFrame, measure: str, chosen: str) -> str:
 def _one_problem(setup: Setup, chosen: Building, found: IterationResult) -> None:
     """Every sample of one problem, and the pair that the rule makes of them."""
     st.markdown("##### One problem: its samples, and the pair")
-    table = altered(setup.generations.table, chosen.change)
+    table = altered(setup.before_updates.table, chosen.change)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         runs = [str(run) for run in dict.fromkeys(table["run"])]
         runs.sort(key=lambda run: not run.startswith("temporal"))
         run = st.selectbox(
-            "Run", runs, format_func=plain, key=f"{NAME}-one-run-{content_id(runs)}",
+            "Run", runs, key=f"{NAME}-one-run-{content_id(runs)}",
             help="Which run's samples.",
         )  # fmt: skip
         of_run = table.loc[table["run"] == run]
@@ -219,7 +219,8 @@ def _one_problem(setup: Setup, chosen: Building, found: IterationResult) -> None
         prompts = setup.prompts
         problem = st.selectbox(
             "Problem", problems, key=f"{NAME}-one-problem-{content_id(problems)}",
-            format_func=lambda name: plain(prompts.get(str(name), str(name))), help="Its prompt.",
+            format_func=lambda name: one_line(prompts.get(str(name), str(name))),
+            help="Its prompt.",
         )  # fmt: skip
     samples = of_step.loc[of_step["problem_id"] == problem]
     pairs = found.pairs.loc[

@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.figures.self_rewarding import over_iterations, score_ridges, slot_bars
 from core.labs.self_rewarding import in_words, iterations
+from core.labs.self_rewarding.bound import bound_check
 from core.labs.self_rewarding.dpo import BETA
 from core.labs.self_rewarding.iterations import IterationResult
 from pages.common.choices import choice_key
@@ -74,7 +75,7 @@ def _learning(result: IterationResult) -> None:
     first = [name for name in ("cosine", "gradient_norm") if name in result.measures]
     if first:
         _row(result, first)
-        bound = iterations.bound_check(result.pairs)
+        bound = bound_check(result.pairs)
         if bound is not None:
             bullets([in_words.bound_sentence(bound)])
             st.caption(

@@ -23,11 +23,17 @@ OPEN_HELP = (
 )
 
 
+def one_line(text: str, *, width: int = 90) -> str:
+    """The beginning of a text, on one line."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= width else flat[: width - 1] + "…"
+
+
 def bullets(sentences: Iterable[str]) -> None:
     """Sentences as a list."""
-    for sentence in sentences:
-        if sentence:
-            st.markdown(f"- {plain(sentence)}")
+    lines = [f"- {plain(sentence)}" for sentence in sentences if sentence]
+    if lines:
+        st.markdown("\n".join(lines))
 
 
 def left_out_note(left_out: pd.DataFrame) -> None:

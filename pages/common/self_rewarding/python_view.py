@@ -18,7 +18,9 @@ def runs_as_python(setup: Setup, built: Building | None, *, drifted: bool) -> st
     lines = [
         setup.chosen.python,
         "from core.labs.self_rewarding import drift, in_words, iterations",
-        "from core.labs.self_rewarding.generations import Alteration, read_generations",
+        "from core.labs.self_rewarding.generations import (",
+        "    Alteration, Generations, read_generations,",
+        ")",
         "from core.labs.self_rewarding.iterations import PairRule, rebuild",
         "",
         *([] if sourced else ['rollouts["source"] = "Mi"  # all drawn by the model of their step']),
@@ -40,16 +42,20 @@ def runs_as_python(setup: Setup, built: Building | None, *, drifted: bool) -> st
 
 def _recorded(setup: Setup) -> list[str]:
     if setup.recorded is None:
-        return [f"recorded = rebuild(generations, PairRule(), n_draws={FEW_DRAWS})"]
+        return [
+            "before_updates = generations",
+            f"recorded = rebuild(before_updates, PairRule(), n_draws={FEW_DRAWS})",
+        ]
     return [
         "",
         "from core.rollouts.recorded import read_table",
         "",
         f"pairs = read_table({setup.chosen.collection or COLLECTION!r}, {PAIRS!r})",
         "pairs = pairs.astype({name: 'float64' for name in pairs.select_dtypes('float32')})",
-        "place = ['run', 'iteration']",
-        "problems = generations.table[[*place, 'problem_id']].drop_duplicates()",
-        "problems = problems.merge(pairs[place].drop_duplicates())",
+        "updates = pairs[['run', 'iteration']].drop_duplicates()",
+        "# The last samples come after the last update: no pair is made of them.",
+        "before_updates = Generations(generations.table.merge(updates), generations.borrowed)",
+        "problems = before_updates.table[['run', 'iteration', 'problem_id']].drop_duplicates()",
         f"recorded = iterations.run(pairs, problems=problems, beta={BETA})",
     ]
 
@@ -63,14 +69,14 @@ def _built(built: Building) -> list[str]:
             [
                 "from core.embeddings import default_embedder",
                 "",
-                "texts = [str(text) for text in generations.table['response'].fillna('')]",
+                "texts = [str(text) for text in before_updates.table['response'].fillna('')]",
                 "vectors = default_embedder().embed(texts).vectors",
             ]
             if built.embeds
             else []
         ),
         "rebuilt = rebuild(",
-        "    generations,",
+        "    before_updates,",
         f"    {rule!r},",
         f"    {change!r}{embeds},",
         f"    n_draws={FEW_DRAWS},",

@@ -32,12 +32,15 @@ class Setup:
     Attributes:
         chosen: the rollouts.
         generations: the samples in them.
+        before_updates: those of iterations that end with an update, as far as that is known: the
+            last samples of a recorded run come after its last update.
         recorded: the pairs that the runs trained on; None where only samples are there.
         notes: what was assumed about the samples, a sentence each.
     """
 
     chosen: ChosenRollouts
     generations: Generations
+    before_updates: Generations
     recorded: pd.DataFrame | None
     notes: tuple[str, ...]
 
@@ -62,19 +65,19 @@ class Setup:
         return {str(name): str(text) for name, text in distinct.items()}
 
 
-def choose_setup() -> Setup | None:
+def choose_runs() -> ChosenRollouts | None:
     """The control for the runs; None (with what to do) while there are none."""
-    chosen = choose_rollouts(NAME, collection=COLLECTION, needs=("reward",))
-    if chosen is None:
-        return None
+    return choose_rollouts(NAME, collection=COLLECTION, needs=("reward",))
+
+
+def read_setup(chosen: ChosenRollouts) -> Setup | None:
+    """The samples and pairs of the runs; None while they are read. Draws what was assumed."""
     outcome = tasks().outcome((NAME, "read", chosen.key), lambda: _read(chosen))
     if not is_there(outcome, "Reading the samples …"):
         return None
     found: Setup = outcome.value
     for note in (*chosen.notes, *found.notes):
         st.caption(f":material/info: {plain(note)}")
-    if chosen.collection is not None:
-        _recorded_runs(chosen.collection)
     return found
 
 
@@ -102,7 +105,15 @@ def _read(chosen: ChosenRollouts) -> Setup:
             "These are samples without the pairs that were trained on: pairs are built from them "
             "by the classic rule, and nothing is known of DPO's loss.",
         )
-    return Setup(chosen, read_generations(table), recorded, notes)
+    generations = read_generations(table)
+    return Setup(chosen, generations, _before_updates(generations, recorded), recorded, notes)
+
+
+def _before_updates(generations: Generations, pairs: pd.DataFrame | None) -> Generations:
+    if pairs is None:
+        return generations
+    updates = pairs[["run", "iteration"]].drop_duplicates()
+    return Generations(generations.table.merge(updates), generations.borrowed)
 
 
 def _recorded_pairs(chosen: ChosenRollouts) -> pd.DataFrame | None:
@@ -116,9 +127,11 @@ def _recorded_pairs(chosen: ChosenRollouts) -> pd.DataFrame | None:
     return pairs.astype(dict.fromkeys(small, "float64"))
 
 
-def _recorded_runs(name: str) -> None:
-    """What was recorded and what came out, as the card tells it."""
-    card = collection(name)
+def recorded_runs(setup: Setup) -> None:
+    """What was recorded and what came out, as the card tells it; nothing for own rollouts."""
+    if setup.chosen.collection is None:
+        return
+    card = collection(setup.chosen.collection)
     label = f"How these {len(card.runs)} runs were made, and what came out"
     with st.expander(label, icon=":material/inventory_2:"):
         st.markdown(plain(card.description))

@@ -85,13 +85,11 @@ def recorded_of(setup: Setup) -> IterationResult | None:
 
 
 def _recorded(setup: Setup) -> IterationResult:
-    pairs, table = setup.recorded, setup.generations.table
-    if pairs is None:
-        return rebuild(setup.generations, PairRule(), n_draws=FEW_DRAWS)
-    # The last samples come after the last update: no pair was made of them.
-    updates = pairs[["run", "iteration"]].drop_duplicates()
-    problems = table[["run", "iteration", "problem_id"]].drop_duplicates().merge(updates)
-    return iterations.run(pairs, problems=problems, beta=BETA)
+    samples = setup.before_updates
+    if setup.recorded is None:
+        return rebuild(samples, PairRule(), n_draws=FEW_DRAWS)
+    problems = samples.table[["run", "iteration", "problem_id"]].drop_duplicates()
+    return iterations.run(setup.recorded, problems=problems, beta=BETA)
 
 
 def drift_of(setup: Setup) -> drift.DriftResult | None:
@@ -109,7 +107,7 @@ def rebuilt_of(setup: Setup, chosen: Building) -> IterationResult | None:
     return computed(
         ("rebuilt", setup.key, chosen),
         lambda: rebuild(
-            setup.generations, chosen.rule, chosen.change, embeddings=vectors, n_draws=FEW_DRAWS
+            setup.before_updates, chosen.rule, chosen.change, embeddings=vectors, n_draws=FEW_DRAWS
         ),
         "Building the pairs again …",
     )
@@ -117,7 +115,7 @@ def rebuilt_of(setup: Setup, chosen: Building) -> IterationResult | None:
 
 def embeddings_of(setup: Setup) -> Embedded | None:
     """Sentence embeddings of all samples; None while they are made."""
-    texts = [str(text) for text in setup.generations.table["response"].fillna("")]
+    texts = [str(text) for text in setup.before_updates.table["response"].fillna("")]
     return computed(
         ("embeddings", setup.key),
         lambda: default_embedder().embed(texts),

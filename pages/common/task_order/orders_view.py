@@ -92,7 +92,8 @@ def firmness(setup: Setup, ranking: OrderRanking) -> Survival | None:
         return None
     else:
         resampled = resampled_by()
-        method = f"bootstrap over {resampled}, {n_draws:,} draws"
+        over = resampled.replace("items", "problems")
+        method = f"bootstrap over {over}, {n_draws:,} draws"
 
         def draws() -> Draws:
             drawn = drawn_transfer(
@@ -201,7 +202,6 @@ def _path(setup: Setup, ranking: OrderRanking) -> None:
         "Order of training",
         list(setup.transfer.tasks),
         key=_chosen_key(setup),
-        format_func=plain,
         placeholder=f"The best one: {ranking.named(ranking.best)}",
         persist_state="session",
         help="Choose the tasks in the order in which they are trained. Empty: the best order.",

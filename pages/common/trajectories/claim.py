@@ -5,7 +5,7 @@ import streamlit as st
 CLAIMS = (
     "**Reported by the paper** · Shang et al. 2025 (rStar2-Agent, arXiv 2508.20722), figure 4: "
     "under plain GRPO the share of failed tool calls in rewarded rollouts falls at first and then "
-    "stays near 15 % (Qwen2.5-32B) and 10 % (Qwen3-14B). With resample-on-correct it keeps "
+    "stays near 15% (Qwen2.5-32B) and 10% (Qwen3-14B). With resample-on-correct it keeps "
     "falling for both.",
     "**Reported by the paper** · figure 9: with resample-on-correct accuracy is higher and "
     "responses are shorter. Its 14B model draws 32 rollouts a problem and keeps 16.",
@@ -19,9 +19,10 @@ CLAIMS = (
     "the no-tool meetings are the workbench's own measures.",
 )
 FALSIFIED = (
-    "**What would falsify this?** Plain runs whose error rate in right rollouts goes to zero, or "
-    "runs with resample-on-correct whose rate ends no lower than that of plain runs with the same "
-    "seeds, their intervals apart from zero difference nowhere."
+    "**What would falsify this?** Plain runs whose error rate in right rollouts falls all the way "
+    "to zero; or runs with resample-on-correct that end no cleaner than plain runs of the same "
+    "seeds, with an interval of the paired difference that leaves no room for an effect that "
+    "matters."
 )
 
 

@@ -1,23 +1,30 @@
 """Tab: one group, who is kept, and what each rollout weighs before and after."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
 from core.figures.trajectories import ordered, penalty_bars, rollout_names, weight_bars
 from core.labs.trajectories.penalties import GROUP
 from core.labs.trajectories.updates import (
-    STRATEGIES,
     STRATEGY_MEANING,
     GroupUpdate,
+    Strategy,
     UpdateOptions,
     weigh_group,
 )
 from pages.common.choices import one_of
 from pages.common.markup import plain
+from pages.common.trajectories.count_rules import count_rules_form
 from pages.common.trajectories.setup import NAME, Setup
 
 MOST_GROUPS = 400
 UPDATE = f"{NAME}-group-update"
+CHOICES: tuple[Strategy, ...] = (
+    "roc-code", "roc-paper", "positives uniform", "penalty in the reward", "none",
+)  # fmt: skip
+"""The first shown drops something and needs no luck."""
 
 
 def update_options() -> UpdateOptions:
@@ -55,11 +62,11 @@ def settings() -> None:
 
 def inspector_view(setup: Setup) -> None:
     """The whole tab."""
-    groups = interesting_groups(setup.penalised.table)
+    groups = interesting_groups(setup.penalised.table, setup.chosen.base_runs)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         strategy = one_of(
-            NAME, "Choice", list(STRATEGIES), "strategy",
-            hint="; ".join(f"{name}: {what}" for name, what in STRATEGY_MEANING.items()) + ".",
+            NAME, "Choice", list(CHOICES), "strategy",
+            hint="; ".join(f"{name}: {STRATEGY_MEANING[name]}" for name in CHOICES) + ".",
         )  # fmt: skip
         settings()
     number = st.selectbox(
@@ -88,13 +95,14 @@ def inspector_view(setup: Setup) -> None:
         "number of rollouts in the update; before: over the whole group, after: over the kept ones."
     )
     _cards(update)
+    count_rules_form(options.min_right)
 
 
-def interesting_groups(table: pd.DataFrame) -> pd.DataFrame:
+def interesting_groups(table: pd.DataFrame, base_runs: Sequence[str] = ()) -> pd.DataFrame:
     """Groups in the order in which the choice among their right rollouts matters.
 
     Mixed groups whose right rollouts are clean in part come first, then by how far penalties of the
-    right ones lie apart.
+    right ones lie apart. Runs that were not trained come last.
     """
     right = table.loc[table["correct"]]
     spread = right.groupby(GROUP).agg(std=("penalty", "std"), messy=("messy", "mean"))
@@ -107,6 +115,7 @@ def interesting_groups(table: pd.DataFrame) -> pd.DataFrame:
     spread = spread.reindex(of_group.index)
     both = (spread["messy"] > 0) & (spread["messy"] < 1)
     of_group["order"] = (both.astype(float) + spread["std"].fillna(0)) * mixed
+    of_group["order"] -= 10.0 * of_group["run"].isin(list(base_runs))
     of_group["label"] = [
         f"{row.run} · step {row.step} · {row.problem} · {row.right} of {row.n} right"
         for row in of_group.itertuples()

@@ -77,7 +77,7 @@ def rates_view(setup: Setup) -> None:
     for sentence in readings(rates, measure):
         st.markdown(f"- {plain(sentence)}")
     st.caption(
-        "Bars: 95 % intervals over problems. They do not speak of other seeds; choose a line for "
+        "Bars: 95% intervals over problems. They do not speak of other seeds; choose a line for "
         "each run to see how far runs of one method lie apart."
     )
     _more(setup, rates)

@@ -98,7 +98,8 @@ def _reading(table: pd.DataFrame) -> ReadingOptions:
         name in table.columns and bool(table[name].notna().any())
         for name in ("response", "messages")
     )
-    text_form: Form = "text" if "messages" not in table.columns else "messages"
+    has_messages = "messages" in table.columns and bool(table["messages"].notna().any())
+    text_form: Form = "messages" if has_messages else "text"
     ways = ([AS_RECORDED] if counted else []) + ([FROM_TEXT, AS_RELEASED] if has_text else [])
     if not ways:
         return ReadingOptions()

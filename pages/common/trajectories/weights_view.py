@@ -68,7 +68,7 @@ def _changed(value: float, low: float, high: float) -> str:
     """A change of the share in words, with what the interval allows to say."""
     if value != value:
         return "leaves nothing to compare: no group has positive weight."
-    points = f"by {100 * value:+.1f} points (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
+    points = f"{100 * value:+.1f} points (95% interval {100 * low:+.1f} to {100 * high:+.1f})"
     if low > 0 or high < 0:
-        return f"{'raises' if value > 0 else 'lowers'} it {points}."
+        return f"{'raises' if value > 0 else 'lowers'} it: {points}."
     return f"is not shown to change it: {points}."

@@ -452,8 +452,9 @@ def test_models_of_one_residence_take_turns(make_service: MakeService) -> None:
     second = OnBase("second", seconds=0.003, formula=lambda c: -float(len(c[-1]["content"])))
     service = make_service(first, second)
     jobs = [service.submit(name, texts(600)) for name in ("first", "second")]
+    assert first.started.wait(10)
     assert second.started.wait(10)
-    assert jobs[0].state == "running"  # the second did not wait for the whole of the first
+    assert not any(job.finished for job in jobs)  # neither waited for the whole of the other
     assert all(job.wait(60) for job in jobs)
     assert jobs[0].frame()["reward"].tolist() == [float(n) for n in range(1, 601)]
     assert jobs[1].frame()["reward"].tolist() == [-float(n) for n in range(1, 601)]

@@ -7,7 +7,13 @@ import pytest
 from core.figures import diversity as figures
 from core.labs.diversity import frontier, groups
 from core.labs.diversity.classes import alike, partition, sensitivity
-from core.labs.diversity.semantic_map import cluster_names, cluster_rewards, clusters, map_table
+from core.labs.diversity.semantic_map import (
+    cluster_names,
+    cluster_rewards,
+    clusters,
+    map_table,
+    within,
+)
 from core.labs.diversity.similarity import prepare
 from core.labs.diversity.tables import recorded_calibration, to_tables
 from core.report.kinds.diversity import diversity_sections
@@ -61,11 +67,42 @@ def test_every_point_of_the_map_keeps_its_row_whatever_its_colour():
     assert {t.name for t in figures.semantic_map(table, "correct").data} == {"right", "wrong"}
 
 
+def test_hovering_shows_a_points_own_text_as_it_is_written(monkeypatch):
+    table, texts = points(), [f"<i>{row}</i> said" for row in range(24)]
+    for colour in ("reward", "cluster"):
+        for trace in figures.semantic_map(table, colour, texts=texts).data:
+            for row, text in zip(trace.customdata, trace.text, strict=True):
+                assert text == f"&lt;i&gt;{row}&lt;/i&gt; said"
+    monkeypatch.setattr(figures, "MOST_TEXTS", 10)
+    assert set(figures.semantic_map(table, "reward", texts=texts).data[0].text) == {""}
+
+
 def test_the_map_shows_density_where_points_would_hide_each_other(monkeypatch):
     monkeypatch.setattr(figures, "DENSE", 10)
     figure = figures.semantic_map(points(), "reward")
-    assert [trace.type for trace in figure.data] == ["histogram2dcontour"]
-    assert len(figure.data[0].x) == 24
+    density, dots = figure.data
+    assert density.type == "heatmap"
+    assert np.nansum(density.z) == 24
+    # A lasso needs something to catch: each dot still stands for its row.
+    assert sorted(dots.customdata) == list(range(24))
+    assert figure.layout.dragmode == "lasso"
+
+
+def test_a_lasso_holds_what_lies_within_its_line():
+    square = [[0, 0], [2, 0], [2, 2], [0, 2]]
+    inside = within([[1, 1], [3, 1], [1, -1], [0.1, 1.9], [1, 2.5]], square)
+    assert inside.tolist() == [True, False, False, True, False]
+    # A notch is outside, though it lies between corners.
+    notched = [[0, 0], [4, 0], [4, 4], [2, 1], [0, 4]]
+    assert within([[2, 3], [0.5, 2], [3.5, 2], [2, 0.5]], notched).tolist() == [
+        False, True, True, True
+    ]  # fmt: skip
+    assert not within([[1, 1]], []).any()
+    rng = np.random.default_rng(0)
+    cloud = rng.normal(size=(500, 2))
+    turns = np.linspace(0, 2 * np.pi, 400, endpoint=False)
+    circle = np.column_stack([np.cos(turns), np.sin(turns)])
+    assert (within(cloud, circle) == (np.linalg.norm(cloud, axis=1) < 1)).mean() > 0.995
 
 
 def test_cluster_rewards_are_the_means_of_their_points():

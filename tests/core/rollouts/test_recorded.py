@@ -23,8 +23,6 @@ MOST_BYTES = 15_000_000
 """What all recorded runs together may weigh in the package."""
 
 SPLITS = {"train", "checkpoint", "held_out"}
-FIRST_SOURCES = {"M0", "Mi", "Mf"}
-"""Policies that sample in one step of self-rewarding training: each numbers its own samples."""
 
 
 def folders() -> list[Path]:
@@ -38,7 +36,7 @@ def ids(found: list[Path]) -> list[str]:
 
 def published(name: str) -> Collection:
     """The collection; fails where its runs have not been published."""
-    assert name in {each.name for each in collections()}, f"{name} has no card: it is not published"
+    assert name in {each.name for each in collections()}, f"{name}: not published"
     return collection(name)
 
 
@@ -75,6 +73,7 @@ def test_columns_and_types_are_those_of_a_rollout_table(table: pd.DataFrame) -> 
 
 
 def test_no_sample_is_there_twice(table: pd.DataFrame) -> None:
+    # Policies that sample in turn (the column source) number their samples apart.
     keys = ["run", "split", "step", "problem_id", "source", "sample"]
     assert not table.duplicated([key for key in keys if key in table.columns]).any()
 
@@ -108,10 +107,8 @@ def test_a_reader_of_foreign_files_would_leave_nothing_out(named: str, table: pd
     assert checked.n_left_out == 0
     assert checked.n_problems == 0
     assert len(checked.table) == len(some)
-    # Answers are already in their normal form.
-    pd.testing.assert_series_equal(
-        checked.table["answer"], some["answer"].reset_index(drop=True), check_dtype=False
-    )
+    # An answer that was read is read again, if in another form ("007").
+    assert not (some["answer"].notna().to_numpy() & checked.table["answer"].isna()).any()
 
 
 def test_the_card_and_the_table_name_the_same_runs(named: str, table: pd.DataFrame) -> None:
@@ -123,7 +120,7 @@ def test_the_card_and_the_table_name_the_same_runs(named: str, table: pd.DataFra
     assert recipes
     for run in card.runs:
         assert run.recipe
-        assert run.base == (run.method == "base")
+        assert run.base or run.method != "base"
 
 
 def test_a_published_card_says_what_came_out(named: str) -> None:

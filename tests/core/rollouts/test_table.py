@@ -95,6 +95,16 @@ def test_the_same_sample_twice_is_one_sample() -> None:
     assert checked.left_out == {"the same sample a second time": 4}
 
 
+def test_policies_that_sample_in_turn_number_their_samples_apart() -> None:
+    sampled = frame(
+        problem_id="a", response="x", sample=[0, 1, 0, 1], source=["M0", "M0", "M1", "M1"]
+    )
+    checked = check_rollouts(sampled.assign(answer="1", reward=1.0))
+    assert checked.n_left_out == 0
+    assert checked.notes == ()
+    assert checked.table["sample"].tolist() == [0, 1, 0, 1]
+
+
 def test_one_number_for_two_responses_gives_both_a_new_number() -> None:
     checked = check_rollouts(frame(sample=[0, 0, 0, 1]))
     assert checked.table["sample"].tolist() == [0, 1, 0, 1]

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.stats import fisher_exact
 
 from core.labs.collapse.counts import answer_counts
-from core.labs.collapse.flags import BOTH, FEWER, FlagOptions, flags
+from core.labs.collapse.flags import BOTH, FEWER, FlagOptions, _fisher, flags
 from tests.core.labs.collapse.tables import rollouts
 
 HALVES = FlagOptions(k=4, share=0.5)
@@ -86,3 +87,14 @@ def test_one_step_gives_no_flags() -> None:
     assert found.runs == ()
     assert found.table().empty
     assert found.problems.empty
+
+
+def test_the_exact_test_of_a_problem_is_scipys():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        n_early, n_late = rng.integers(1, 40, size=2)
+        right_early, right_late = rng.integers(0, n_early + 1), rng.integers(0, n_late + 1)
+        table = [[right_early, n_early - right_early], [right_late, n_late - right_late]]
+        found = _fisher(int(right_early), int(n_early), int(right_late), int(n_late))
+        assert found == pytest.approx(fisher_exact(table).pvalue, rel=1e-9)
+    assert np.isnan(_fisher(0, 0, 1, 2))

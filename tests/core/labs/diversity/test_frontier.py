@@ -6,6 +6,7 @@ import pytest
 
 from core.errors import TableError
 from core.labs.diversity import frontier
+from core.labs.diversity.readings import frontier_reading
 from core.labs.diversity.similarity import prepare
 
 COLD, WARM, HOT = 0.2, 0.8, 1.2
@@ -63,6 +64,21 @@ def test_a_level_that_is_worse_in_both_is_dominated():
         "temperature", threshold=0.5,
     )  # fmt: skip
     assert found.dominated == (COLD,)
+
+
+def test_diversity_at_its_limit_does_not_excuse_less_quality():
+    found = frontier.run(
+        table({COLD: "AABB", WARM: "ABCD", HOT: "ABCD"}, {COLD: 3, WARM: 2, HOT: 1}),
+        "temperature", threshold=0.5,
+    )  # fmt: skip
+    assert found.dominated == (HOT,)
+    assert f"{HOT:g} buys nothing" in frontier_reading(found)
+    assert "different responses among 4 rises" in frontier_reading(found)
+
+
+def test_equal_points_do_not_beat_each_other():
+    same = table({COLD: "ABCD", HOT: "ABCD"}, {COLD: 1, HOT: 1})
+    assert frontier.run(same, "temperature", threshold=0.5).dominated == ()
 
 
 def test_k_makes_groups_of_different_sizes_comparable():

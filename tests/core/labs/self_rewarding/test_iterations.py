@@ -6,6 +6,7 @@ import pytest
 
 from core.errors import TableError
 from core.labs.self_rewarding import iterations
+from core.labs.self_rewarding.bound import bound_check
 from core.labs.self_rewarding.estimates import POOLED, method_of
 from core.labs.self_rewarding.generations import Alteration
 from core.labs.self_rewarding.iterations import GAP_RATIO, KEPT, PairRule, rebuild
@@ -205,7 +206,7 @@ def measured_pairs(distances: list[float], norms: list[float]) -> pd.DataFrame:
 def test_the_bound_is_held_against_the_measured_gradient() -> None:
     table = iterations.measured(measured_pairs([1, 2, 3, 4], [2, 1, 4, 3]))
     assert table["gradient_before"].tolist() == pytest.approx([0.05, 0.1, 0.15, 0.2])
-    found = iterations.bound_check(table)
+    found = bound_check(table)
     # Rank differences 1, 1, 1, 1: rho = 1 - 6 * 4 / (4 * 15).
     assert found.value == pytest.approx(0.6)
     assert (found.n, found.n_prompts) == (4, 4)
@@ -214,11 +215,11 @@ def test_the_bound_is_held_against_the_measured_gradient() -> None:
 
 def test_the_bound_is_not_judged_without_a_measured_gradient_or_spread() -> None:
     table = iterations.measured(measured_pairs([1, 2, float("nan")], [2, 2, 2]))
-    assert iterations.bound_check(table.drop(columns="gradient_norm")) is None
-    found = iterations.bound_check(table)
+    assert bound_check(table.drop(columns="gradient_norm")) is None
+    found = bound_check(table)
     assert np.isnan(found.value)
     assert dict(found.left_out) == {"no number": 1}
-    assert iterations.bound_check(table.iloc[:0]).n == 0
+    assert bound_check(table.iloc[:0]).n == 0
 
 
 def test_what_was_recorded_during_the_updates_is_estimated() -> None:

@@ -176,6 +176,14 @@ def test_publishing_keeps_the_cards_words_and_lists_the_runs(
     assert pd.read_parquet(target / "rollouts.parquet")["run"].nunique() == 2
 
 
+def test_a_problem_drawn_twice_in_a_step_is_published_with_one_numbering() -> None:
+    rows = [("joint/seed-0", "train", 0, "p", sample) for sample in (0, 1, 0, 1)]
+    rows += [("joint/seed-0", "train", 1, "p", sample) for sample in (0, 1)]
+    columns = ["run", "split", "step", "problem_id", "sample"]
+    numbered = publishing._numbered(pd.DataFrame(rows, columns=columns))
+    assert numbered["sample"].tolist() == [0, 1, 2, 3, 0, 1]
+
+
 def test_every_recipe_of_the_package_can_be_read() -> None:
     found = recipes()
     assert {"collapse", "tool-errors", "task-order"} <= {each.collection for each in found}
