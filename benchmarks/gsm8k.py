@@ -3,7 +3,8 @@
 `python -m benchmarks.gsm8k --data FOLDER` draws problems at random, splices each of the four
 models' solutions (without its final answer line and without calculator marks) before the right
 answer, and asks how well the embedded model's likelihood of that answer tells right solutions from
-wrong ones. Intervals come from resampling problems. FOLDER holds `example_model_solutions.jsonl`
+wrong ones. Intervals come from resampling problems. A file of `--rows` can be looked at on the
+verifier-free page. FOLDER holds `example_model_solutions.jsonl`
 of OpenAI's grade-school-math repository.
 """
 
@@ -91,6 +92,16 @@ def measure(problems: Sequence[Problem], *, minutes: float) -> tuple[pd.DataFram
     return pd.DataFrame(rows), (time.process_time() - began) / 60
 
 
+def with_texts(table: pd.DataFrame, problems: Sequence[Problem]) -> pd.DataFrame:
+    """The rows with the question and the trace they belong to."""
+    questions = {each.problem_id: each.question for each in problems}
+    traces = {(p.problem_id, t.trace_id): t.text for p in problems for t in p.traces}
+    keys = zip(table["problem_id"], table["trace_id"], strict=True)
+    return table.assign(
+        question=table["problem_id"].map(questions), trace=[traces[key] for key in keys]
+    )
+
+
 def report(table: pd.DataFrame) -> dict[str, Any]:
     """Areas over all solutions, within problems, by what a solution names, and by model."""
     scores = read_scores(table)
@@ -128,6 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=8, help="processor time (8)")
     parser.add_argument("--seed", type=int, default=0, help="of the drawing of problems")
     parser.add_argument("--out", type=Path, help="a JSON file for the report")
+    parser.add_argument("--rows", type=Path, help="a Parquet file for the likelihoods")
     options = parser.parse_args(arguments)
     if not (options.data / FILE).is_file():
         print(f"{options.data / FILE} is not there; name its folder with --data.")
@@ -143,6 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(
         f"{found['n_problems']} problems, {found['n_solutions']} solutions, {minutes:.1f} minutes"
     )
+    if options.rows:
+        with_texts(table, chosen).to_parquet(options.rows, compression="zstd", index=False)
     if options.out:
         options.out.write_text(json.dumps(found, indent=1), encoding="utf-8")
     return 0

@@ -21,6 +21,17 @@ class WorkbenchError(Exception):
         return f"{self.message} {self.fix}".strip()
 
 
+def in_one_line(error: BaseException) -> str:
+    """An error as a page or a table shows it: a known one by its message, others with their type.
+
+    The text of a foreign exception often says little by itself: KeyError('x') is just 'x'.
+    """
+    text = " ".join(str(error).split())
+    if isinstance(error, WorkbenchError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 class ConversationError(WorkbenchError):
     """A conversation that is not a list of role and content that ends with the assistant's turn."""
 

@@ -58,6 +58,11 @@ class Problem:
         return (self.reference, *self.paraphrases)
 
 
+def names(trace: str, reference: str) -> bool:
+    """Whether a trace contains the reference as it is written, case ignored."""
+    return reference.strip().casefold() in trace.casefold()
+
+
 def problems_folder() -> Path:
     """The folder of shipped problems."""
     return data_folder() / "problems"

@@ -15,6 +15,7 @@ from core.engine.jobs import ScoreJob, ScoreRow
 from core.engine.requests import Payload, Request, Wish, key_maker, priority_of
 from core.engine.templating import encode
 from core.engine.worker import Worker, make_row
+from core.errors import in_one_line
 from core.models.base import ConversationRewardModel, RewardModel, TokenRewardModel
 from core.schema import Conversation, parse_conversation
 
@@ -150,7 +151,7 @@ class Intake:
                 if isinstance(model, ConversationRewardModel):
                     n_tokens, n_cut = model.token_counts(payload)
         except Exception as error:  # noqa: BLE001 - a conversation that fails is its row's error
-            return ScoreRow.failed(job.model, index, str(error) or type(error).__name__)
+            return ScoreRow.failed(job.model, index, in_one_line(error))
         wish = Wish(job, index, n_tokens, n_cut)
         return Request(self._key(model)(payload), model, payload, priority_of(job), [wish])
 

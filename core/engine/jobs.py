@@ -9,6 +9,8 @@ from typing import Literal
 
 import pandas as pd
 
+from core.errors import in_one_line
+
 JobState = Literal["queued", "running", "done", "stopped", "failed"]
 
 FRAME_COLUMNS = ("model", "index", "reward", "n_tokens", "truncated", "cached", "error")
@@ -199,7 +201,7 @@ class ScoreJob:
                 return
             self.error = error
             for index in range(self.total):
-                self._rows.setdefault(index, ScoreRow.failed(self.model, index, str(error)))
+                self._rows.setdefault(index, ScoreRow.failed(self.model, index, in_one_line(error)))
         self._end("failed")
 
     def at_end(self, action: Callable[[], None]) -> None:

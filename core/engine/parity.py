@@ -4,7 +4,7 @@ Meant for one model behind two engines, or here and behind a server: a template,
 number format that differs shows at once. Two different models differ, and this says how.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,7 +12,9 @@ import pandas as pd
 from scipy import stats
 
 from core.engine.service import RewardService
+from core.errors import ScoringError
 from core.models.base import Capability, FloatArray, RewardModel
+from core.models.remote import RemoteReading, RemoteRewardModel
 from core.schema import Conversation, make_conversation
 from core.stats.clusters import Estimate
 from core.stats.intervals import clustered_statistic
@@ -82,6 +84,7 @@ class ParityReport:
         left_out: texts that one of the two could not score, by whose error it was.
         verdict: what the numbers say, within the tolerance.
         reading: the same in a sentence, with a guess at the cause where the numbers show one.
+        reads: what is compared of each model: where it runs, and what was undone.
     """
 
     first: str
@@ -95,6 +98,7 @@ class ParityReport:
     left_out: dict[str, int]
     verdict: ParityVerdict
     reading: str
+    reads: tuple[str, str] = ("", "")
 
 
 def parity_conversations() -> list[Conversation]:
@@ -105,18 +109,54 @@ def parity_conversations() -> list[Conversation]:
 def check_parity(service: RewardService, first: str, second: str) -> ParityReport:
     """Scores the ten texts with both models and compares (blocking).
 
+    A server is asked anew: rewards kept from an earlier answer would hide what it does now.
+
     Raises:
         WorkbenchError: when a model cannot be loaded.
     """
-    dtypes = (number_format(service.model(first)), number_format(service.model(second)))
-    frame = service.score([first, second], parity_conversations())
-    rows = [frame[frame["model"] == name].sort_values("index") for name in (first, second)]
-    errors = [list(part["error"]) for part in rows]
-    return compare_rewards(
-        (first, rows[0]["reward"].to_numpy(dtype=np.float64), errors[0]),
-        (second, rows[1]["reward"].to_numpy(dtype=np.float64), errors[1]),
-        dtypes=dtypes,
+    models = (service.model(first), service.model(second))
+    found = [_rewards(service, name) for name in (first, second)]
+    report = compare_rewards(
+        (first, found[0].rewards, found[0].errors),
+        (second, found[1].rewards, found[1].errors),
+        dtypes=(number_format(models[0]), number_format(models[1])),
+        uncertain=found[0].half_width + found[1].half_width,
     )
+    return replace(report, reads=(_how(models[0], found[0]), _how(models[1], found[1])))
+
+
+@dataclass(frozen=True)
+class _Found:
+    rewards: FloatArray
+    errors: list[str]
+    half_width: float = 0.0
+
+
+def _rewards(service: RewardService, name: str) -> _Found:
+    texts = parity_conversations()
+    if isinstance(service.model(name), RemoteRewardModel):
+        readings = service.exclusive(name, lambda model: _read(model, texts))
+        rewards = np.array([reading.reward for reading in readings])
+        widths = [reading.half_width for reading in readings if not reading.error]
+        return _Found(rewards, [reading.error for reading in readings], max(widths, default=0.0))
+    rows = service.score(name, texts).sort_values("index")
+    return _Found(rows["reward"].to_numpy(dtype=np.float64), list(rows["error"]))
+
+
+def _read(model: RewardModel, texts: list[Conversation]) -> list[RemoteReading]:
+    if not isinstance(model, RemoteRewardModel):
+        raise ScoringError(f"{model.card.id} is not behind a server any more: compare again.")
+    return model.read_all(texts)
+
+
+def _how(model: RewardModel, found: _Found) -> str:
+    """What is compared of a model, in words."""
+    if not isinstance(model, RemoteRewardModel):
+        return "computed here"
+    start = f"{model.identity.title} {model.client.route}"
+    if model.undoes_sigmoid:
+        return f"{start}, its sigmoid undone (±{found.half_width:.2g} at most)"
+    return f"{start}, as the server gives them"
 
 
 def number_format(model: RewardModel) -> str:
@@ -141,6 +181,7 @@ def compare_rewards(
     second: tuple[str, FloatArray, list[str]],
     *,
     dtypes: tuple[str, str],
+    uncertain: float = 0.0,
     seed: int = 0,
 ) -> ParityReport:
     """Two models' rewards of `PARITY_TEXTS`.
@@ -149,6 +190,7 @@ def compare_rewards(
         first: name, (n,) rewards and (n,) errors ("" for none) in the order of the texts.
         second: likewise.
         dtypes: number format of each, "" where it is not known.
+        uncertain: by how much more they may differ because a sigmoid was undone.
         seed: of the interval's resampling.
     """
     (name_a, a, errors_a), (name_b, b, errors_b) = first, second
@@ -164,7 +206,7 @@ def compare_rewards(
     x, y = a[usable], b[usable]
     prompts = [prompt for (prompt, _), kept in zip(PARITY_TEXTS, usable, strict=True) if kept]
     size = float(np.abs(np.concatenate([x, y])).max()) if len(x) else 1.0
-    tolerance = tolerance_of(dtypes, size)
+    tolerance = tolerance_of(dtypes, size) + uncertain
     largest = float(np.abs(y - x).max()) if len(x) else float("nan")
     rank = clustered_statistic(
         lambda weights: _spearman(x, y, weights),

@@ -43,6 +43,7 @@ def check_remote(model: RemoteRewardModel) -> tuple[list[Check], float, float]:
 
 
 ACTIVATION_LINE = "raw against activated values"
+UNCLEAR_START = "Perhaps activated"
 
 
 class _RemoteChecks:
@@ -65,6 +66,7 @@ class _RemoteChecks:
         lines = [
             self._finite(),
             _activation(self._model, probe),
+            self._known(),
             self._repeat(),
             self._batch(),
             self._order(),
@@ -92,6 +94,18 @@ class _RemoteChecks:
             f"Probe rewards: {np.array2string(self._alone, precision=4)}.",
             "Values that are all the same come from a softmax over one class, a saturated sigmoid "
             "or a random head: see the next line.",
+        )
+
+    def _known(self) -> Check:
+        name = "the same model as before"
+        remembered = self._model.remembered
+        if remembered is None or not remembered.is_other:
+            return Check(name, "holds", "No other was seen under this card and address.")
+        return Check(
+            name,
+            "holds",
+            "It gives other values than at the last connection: the server has another model or "
+            "other options by now. Rewards kept from then are not used for it.",
         )
 
     def _repeat(self) -> Check:
@@ -251,6 +265,12 @@ def _activation(model: RemoteRewardModel, probe: ActivationProbe) -> Check:
         return Check(name, "holds", f"Raw: {probe.detail}")
     if probe.state == "constant":
         return Check(name, "fails", probe.detail, _CONSTANT_FIX)
+    if probe.state == "unclear":
+        fix = (
+            "Compare with the model's own card or with the model loaded here (Parity): where its "
+            f"rewards reach beyond 0 to 1, these are squashed. {activation_fix(model)}"
+        )
+        return Check(name, "fails", f"{UNCLEAR_START}: {probe.detail}", fix)
     return Check(name, "fails", f"Activated: {probe.detail}", activation_fix(model))
 
 
@@ -269,7 +289,8 @@ def activation_fix(model: RemoteRewardModel) -> str:
 
 _CONSTANT_FIX = (
     "A softmax over one class is always 1 (SGLang's /v1/classify): set remote.route to classify, "
-    "which is raw there; else the sigmoid is saturated, or the head is not the trained one."
+    "which is raw there. Values of ±1 come from a normalised embedding: serve the model as a "
+    "classifier. Else the sigmoid is saturated, or the head is not the trained one."
 )
 
 

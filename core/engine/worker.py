@@ -20,6 +20,7 @@ from core.engine.cache import RewardCache, Values
 from core.engine.conversations import Outcome, score_conversations
 from core.engine.jobs import ScoreJob, ScoreRow
 from core.engine.requests import Request, Wish, priority_of
+from core.errors import in_one_line
 from core.models.base import (
     ConversationRewardModel,
     ModelOutput,
@@ -357,7 +358,7 @@ class Worker:
 def _result(output: ModelOutput | Exception, position: int) -> Values | str:
     """The values at one position, or the error as text."""
     if isinstance(output, Exception):
-        return str(output) or type(output).__name__
+        return in_one_line(output)
     if output.errors and output.errors[position]:
         return output.errors[position]
     reward = float(output.rewards[position])

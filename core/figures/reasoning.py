@@ -25,8 +25,21 @@ RULE_NAMES = {
 _COLOURS = dict(zip(AGGREGATION_NAMES, SERIES, strict=False))
 _RULE_COLOURS = {"fixed": NEUTRAL, "settled": SERIES[1], "majority": SERIES[0], "stays": SERIES[2]}
 _ROW = 30
-_CELLS = [[0.0, "#e3e8f5"], [1.0, "#3d5bd9"]]
-"""Opaque, so that Plotly picks the colour of a cell's number by what is really behind it."""
+_CELLS = [[0.0, "#e9edf9"], [1.0, "#8fa4f0"]]
+_CELL_TEXT = {"color": "#141a2e"}
+"""Opaque and light throughout, so that one dark text is easy to read on every cell of any page."""
+
+_SYMBOLS = ("circle-open", "diamond-open", "x-thin-open", "square")
+"""Ways that take as many judgements lie over each other: all can be seen."""
+
+_MEETINGS = {
+    ("A", "A"): "same winner",
+    ("B", "B"): "same winner",
+    ("A", "B"): "first both times",
+    ("B", "A"): "second both times",
+    ("tie", "tie"): "tie both times",
+}
+"""What a cell of the order matrix is; the others have a tie or an unread judgement on one side."""
 
 
 def voting_curves(
@@ -84,12 +97,14 @@ def voting_curves(
 def vote_histogram(votes: pd.DataFrame, *, title: str = "") -> go.Figure:
     """How many items have which share of right votes: left of one half voting makes it worse.
 
+    Items without a vote are not there.
+
     Args:
         votes: as of `vote_table`.
         title: of the figure.
     """
-    figure = frame(title, "share of an item's judgements that are right", "items", height=300)
-    shares = votes["share_right"].to_numpy(dtype=np.float64)
+    figure = frame(title, "share of an item's votes that are right", "items", height=300)
+    shares = votes["share_right"].dropna().to_numpy(dtype=np.float64)
     edges = np.linspace(0, 1, 11)
     counts, _ = np.histogram(shares, edges)
     centres = (edges[:-1] + edges[1:]) / 2
@@ -130,6 +145,8 @@ def effective_votes(effective: pd.DataFrame, *, title: str = "") -> go.Figure:
 def order_matrix(matrix: pd.DataFrame, *, title: str = "") -> go.Figure:
     """Outcome in the own order (down) against the outcome in the swapped order (across).
 
+    Each cell says what it means: the same response both times, or the same place.
+
     Args:
         matrix: own, swapped, share, as in `OrderSwaps.matrix`.
         title: of the figure.
@@ -137,13 +154,21 @@ def order_matrix(matrix: pd.DataFrame, *, title: str = "") -> go.Figure:
     grid = matrix.pivot_table(index="own", columns="swapped", values="share", sort=False)
     empty = [name for name in grid.index if grid.loc[name].sum() + grid[name].sum() == 0]
     grid = grid.drop(index=empty, columns=empty)
-    names = {"A": "response A", "B": "response B", "tie": "tie", "unread": "unread"}
-    figure = frame(title, "shown as B, A: names", "shown as A, B: names", height=330)
+    others = {"tie": "tie", "unread": "unread"}
+    down = {"A": "A, shown first", "B": "B, shown second"} | others
+    across = {"A": "A, shown second", "B": "B, shown first"} | others
+    meanings = [
+        [_MEETINGS.get((str(own), str(swapped)), "") for swapped in grid.columns]
+        for own in grid.index
+    ]
+    figure = frame(title, "winner when shown as B, A", "winner when shown as A, B", height=360)
     figure.add_heatmap(
         z=grid.to_numpy(dtype=np.float64),
-        x=[names.get(str(name), str(name)) for name in grid.columns],
-        y=[names.get(str(name), str(name)) for name in grid.index],
-        colorscale=_CELLS, zmin=0, showscale=False, texttemplate="%{z:.1%}",
+        x=[across.get(str(name), str(name)) for name in grid.columns],
+        y=[down.get(str(name), str(name)) for name in grid.index],
+        text=meanings,
+        colorscale=_CELLS, zmin=0, showscale=False, texttemplate="%{z:.1%}<br>%{text}",
+        textfont=_CELL_TEXT,
         hovertemplate="%{y} then %{x}: %{z:.1%}<extra></extra>", xgap=2, ygap=2,
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", showgrid=False)
@@ -219,6 +244,10 @@ def item_needs(items: pd.DataFrame, *, title: str = "") -> go.Figure:
             hovertemplate="%{customdata}: %{y:.2f} judgements<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(tickformat=".0%", range=[-0.02, 1.02])
+    # Many subsets take several rows, which would run into a title above.
+    figure.update_layout(
+        legend={"yanchor": "top", "y": -0.22, "x": 0.0, "xanchor": "left"}, margin={"b": 84}
+    )
     return figure
 
 
@@ -230,7 +259,7 @@ def win_chances(chances: FloatArray, names: Sequence[str], *, title: str = "") -
     labels = literal(list(names), width=16)
     figure.add_heatmap(
         z=shown, x=labels, y=labels, colorscale=_CELLS, zmin=0, zmax=1, showscale=False,
-        texttemplate="%{z:.2f}", xgap=2, ygap=2, hoverongaps=False,
+        texttemplate="%{z:.2f}", textfont=_CELL_TEXT, xgap=2, ygap=2, hoverongaps=False,
         hovertemplate="%{y} beats %{x}: %{z:.2f}<extra></extra>",
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", showgrid=False)
@@ -276,7 +305,10 @@ def tournament_costs(methods: pd.DataFrame, *, title: str = "") -> go.Figure:
     for at, row in enumerate(methods.to_dict("records")):
         figure.add_scatter(
             x=[row["comparisons"]], y=[row["found"]], mode="markers", name=str(row["method"]),
-            marker={"size": 12, "color": SERIES[at % len(SERIES)]},
+            marker={
+                "size": 12, "color": SERIES[at % len(SERIES)],
+                "symbol": _SYMBOLS[at % len(_SYMBOLS)], "line": {"width": 2},
+            },
             error_y={"array": [1.96 * row["error"]], "color": NEUTRAL},
             hovertemplate="%{x} judgements: %{y:.1%}<extra>%{fullData.name}</extra>",
         )  # fmt: skip

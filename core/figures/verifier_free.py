@@ -11,18 +11,20 @@ _ROW = 26
 
 
 def method_bars(side_by_side: pd.DataFrame, *, value: str = "advantage") -> go.Figure:
-    """What each method gives each trace of one group; right traces green, wrong ones red.
+    """What each method gives each trace of one group, a panel each; right green, wrong red.
 
     Args:
         side_by_side: of `rewards.side_by_side`.
         value: "advantage" or "reward".
     """
     methods = list(dict.fromkeys(side_by_side["method"]))
-    figure = frame("", "", value, height=320)
+    figure = frame("", "", "", height=300)
+    step = 1 / max(1, len(methods))
     for number, method in enumerate(methods):
         rows = side_by_side.loc[side_by_side["method"] == method]
+        axis = "" if number == 0 else str(number + 1)
         figure.add_bar(
-            x=[[method] * len(rows), literal([str(name) for name in rows["trace_id"]], width=12)],
+            x=literal([str(name) for name in rows["trace_id"]], width=12),
             y=rows[value].tolist(),
             marker_color=[_colour(label) for label in rows["correct"]],
             customdata=np.column_stack([rows["reward"], [_said(x) for x in rows["correct"]]]),
@@ -31,10 +33,28 @@ def method_bars(side_by_side: pd.DataFrame, *, value: str = "advantage") -> go.F
             + value
             + " %{y:.4f}<extra></extra>",
             name=method,
-            offsetgroup=str(number),
+            xaxis=f"x{axis}",
+            yaxis=f"y{axis}",
         )
-    figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1})
-    figure.update_layout(barmode="overlay")
+        # Rewards of different methods are on different scales.
+        figure.update_layout(
+            {
+                f"xaxis{axis}": {
+                    "domain": [number * step + 0.04, (number + 1) * step - 0.01],
+                    "anchor": f"y{axis}",
+                    "title": {"text": f"{method}: trace"},
+                    "type": "category",
+                    "showgrid": False,
+                },
+                f"yaxis{axis}": {
+                    "anchor": f"x{axis}",
+                    "title": {"text": value if number == 0 else ""},
+                    "zeroline": True,
+                    "zerolinecolor": NEUTRAL,
+                    "nticks": 6,
+                },
+            }
+        )
     return figure
 
 
@@ -71,13 +91,20 @@ def kept_bars(steps: pd.DataFrame, *, title: str = "") -> go.Figure:
     return figure
 
 
-def area_dots(areas: pd.DataFrame, *, title: str = "", label: str = "score") -> go.Figure:
+def area_dots(
+    areas: pd.DataFrame,
+    *,
+    title: str = "",
+    label: str = "score",
+    limits: tuple[float, float] | None = None,
+) -> go.Figure:
     """Area under the ROC curve of each row with its interval, chance as a line.
 
     Args:
         areas: of `quality.quality_table`, the rows to draw.
         title: of the figure.
         label: the column that names a row.
+        limits: of the axis, so that figures beside each other can be compared.
     """
     figure = frame(title, "area under the ROC curve", "", height=110 + _ROW * len(areas))
     values = areas["auc"].to_numpy(dtype=np.float64)
@@ -100,6 +127,8 @@ def area_dots(areas: pd.DataFrame, *, title: str = "", label: str = "score") -> 
     figure.add_vline(x=0.5, line={"color": NEUTRAL, "dash": "dot"})
     names = literal([str(name) for name in areas[label]], width=40)
     figure.update_yaxes(tickvals=list(range(len(areas))), ticktext=names, autorange="reversed")
+    if limits is not None:
+        figure.update_xaxes(range=limits)
     return figure
 
 
@@ -184,18 +213,21 @@ def paraphrase_bars(problems: pd.DataFrame, *, title: str = "") -> go.Figure:
     return figure
 
 
-def variance_bars(table: pd.DataFrame, *, title: str = "") -> go.Figure:
-    """Monte-Carlo variance of both estimators; a diamond where a closed form is known."""
+def variance_dots(table: pd.DataFrame, *, title: str = "") -> go.Figure:
+    """Monte-Carlo variance of both estimators on a log scale; a diamond where a formula is known.
+
+    A variance of 0 has no place on the scale and is left away.
+    """
     figure = frame(title, "", "variance of the estimate", height=340, legend=True)
     for name, colour in (("VeriFree", LINE), ("sampled answer", SERIES[1])):
-        rows = table.loc[table["estimator"] == name]
-        figure.add_bar(
+        rows = table.loc[(table["estimator"] == name) & (table["variance"] > 0)]
+        figure.add_scatter(
             x=rows["quantity"],
             y=rows["variance"],
             error_y={"type": "data", "array": 2 * rows["error"].to_numpy(dtype=np.float64)},
+            mode="markers",
+            marker={"size": 9, "color": colour},
             name=f"{name}, drawn",
-            marker_color=colour,
-            offsetgroup=name,
             hovertemplate="%{y:.3g}<extra>%{fullData.name}</extra>",
         )
         known = rows.dropna(subset=["analytic_variance"])
@@ -203,12 +235,13 @@ def variance_bars(table: pd.DataFrame, *, title: str = "") -> go.Figure:
             x=known["quantity"],
             y=known["analytic_variance"],
             mode="markers",
-            marker={"symbol": "diamond", "size": 11, "color": colour, "line": {"width": 1}},
+            marker={
+                "symbol": "diamond-open", "size": 17, "color": colour, "line": {"width": 1.5},
+            },
             name=f"{name}, by formula",
-            offsetgroup=name,
             hovertemplate="%{y:.3g}<extra>%{fullData.name}</extra>",
-        )
-    figure.update_layout(barmode="group", scattermode="group")
+        )  # fmt: skip
+    figure.update_yaxes(type="log", exponentformat="power", dtick=1)
     figure.update_layout(legend={"y": -0.15, "yanchor": "top", "x": 0, "xanchor": "left"})
     return figure
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from core.errors import in_one_line
 from core.models.base import Capability, ConversationRewardModel, ModelOutput
 from core.models.card import EmbeddedSource, RewardModelCard
 from core.schema import Conversation
@@ -47,7 +48,7 @@ class FunctionRewardModel(ConversationRewardModel):
             try:
                 rewards[position] = float(self._function(conversation))
             except Exception as error:  # noqa: BLE001 - the function is anyone's code
-                errors[position] = f"{type(error).__name__}: {error}"
+                errors[position] = in_one_line(error)
         return ModelOutput(rewards, errors=tuple(errors) if any(errors) else ())
 
 

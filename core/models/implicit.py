@@ -106,7 +106,7 @@ class ImplicitRewardModel(ConversationRewardModel):
         models = [self.policy, *([self._reference] if self._reference else [])]
         return sum(int(model.network.get_memory_footprint()) for model in models)
 
-    def size(self, conversation: Conversation) -> tuple[int, int]:
+    def token_counts(self, conversation: Conversation) -> tuple[int, int]:
         prompt, response, n_cut = self._encoded(conversation)
         return len(prompt) + len(response), n_cut
 

@@ -7,8 +7,10 @@ A text is spliced from four parts, each tokenised on its own and joined as token
 so no token straddles a boundary, whatever the texts, and the reference has the same tokens after
 every trace. The reference stands on the bridge's own line, and the blank before it belongs to its
 first token, as a model would write it; on a line of its own a reference in lower case would begin
-with a token that hardly ever opens a line. Without reasoning the trace and the blank lines before
-the bridge are left away.
+with a token that hardly ever opens a line. Where the tokenizer makes the blank a token of its own,
+as before digits, that token is read as the bridge's end and not scored: it says nothing about the
+answer, and its high probability would raise every mean. Without reasoning the trace and the blank
+lines before the bridge are left away.
 
 All texts of a problem share its prompt, which is passed once (`LanguageModel.after`).
 """
@@ -22,7 +24,7 @@ import numpy as np
 from core.errors import ConversationError
 from core.models.language import FloatArray, LanguageModel, TokenReading
 from core.models.sampling import Tokens
-from core.problems import Problem, Trace
+from core.problems import Problem, Trace, names
 
 INSTRUCTION = "\n\nThink step by step. Then give the final answer alone on the last line."
 BRIDGE = "\n\nFinal answer:"
@@ -118,11 +120,6 @@ class ProblemReading:
         ]
 
 
-def names(trace: str, reference: str) -> bool:
-    """Whether a trace contains the reference as it is written, case ignored."""
-    return reference.strip().casefold() in trace.casefold()
-
-
 @dataclass(frozen=True)
 class SplicedTokens:
     """The parts of a problem as tokens; every text is a concatenation of them.
@@ -132,7 +129,7 @@ class SplicedTokens:
         traces: of each trace.
         bridge: between trace and reference.
         bridge_without: stands in the place of trace and bridge where there is no reasoning.
-        references: of each wording.
+        references: of each wording, with the blank before it.
     """
 
     prompt: Tokens
@@ -285,9 +282,11 @@ def _unread(problem: Problem, trace: Trace, why: str) -> dict[str, Any]:
 def _reference(
     model: LanguageModel, text: str, tokens: Tokens, reading: TokenReading
 ) -> ReferenceReading:
-    return ReferenceReading(
-        text.strip(), _pieces(model, tokens), reading.log_probabilities, reading.entropies
-    )
+    """A reference's own tokens; a first one that is only the blank is no part of it."""
+    pieces = _pieces(model, tokens)
+    start = int(len(pieces) > 1 and pieces[0].isspace())
+    own = _cut(reading, start, None)
+    return ReferenceReading(text.strip(), pieces[start:], own.log_probabilities, own.entropies)
 
 
 def _pieces(model: LanguageModel, tokens: Tokens) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ class ProcessRewardModel(ConversationRewardModel):
     def n_bytes(self) -> int:
         return int(self.model.network.get_memory_footprint())
 
-    def size(self, conversation: Conversation) -> tuple[int, int]:
+    def token_counts(self, conversation: Conversation) -> tuple[int, int]:
         return sum(len(each.tokens) for each in self._tagged(conversation)), 0
 
     def conversation_rewards(self, conversations: Sequence[Conversation]) -> ModelOutput:

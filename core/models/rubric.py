@@ -85,6 +85,10 @@ class RubricRewardModel(ConversationRewardModel):
     def residence(self) -> str:
         return f"judge:{self.model.fingerprint}"
 
+    def token_counts(self, conversation: Conversation) -> tuple[int, int]:
+        """Tokens of all questions about a response together; none is cut."""
+        return sum(len(prompt) for prompt in self._prompts(conversation)), 0
+
     @property
     def weighing(self) -> Weighing:
         """The weights of the card's criteria."""
@@ -138,24 +142,34 @@ class RubricRewardModel(ConversationRewardModel):
         return found
 
     def _criteria(self, conversation: Conversation) -> tuple[FloatArray, FloatArray]:
-        prompts = [
-            self._encoded(_question(conversation, criterion.text, self.card))
-            for criterion in self.part.criteria
-        ]
-        after = np.exp(self.model.next_token(prompts))
+        after = np.exp(self.model.next_token(self._questions(conversation)))
         words = [self._tokens(YES), self._tokens(NO)]
         shared = words[0] & words[1]  # a blank by itself begins both
         yes, no = (after[:, sorted(each - shared)].sum(axis=1) for each in words)
         return yes / (yes + no), yes + no
 
     def _score(self, conversation: Conversation) -> tuple[float, float]:
-        messages = _overall(conversation, self.part.criteria, self.card)
-        prompt = self._encoded(messages, _SCORE_OPENING)
-        after = np.exp(self.model.next_token([prompt]))[0]
+        after = np.exp(self.model.next_token([self._one_question(conversation)]))[0]
         digits = after[[next(iter(self._tokens([digit]))) for digit in SCORES]]
         mass = float(digits.sum())
         expected = float(digits @ np.arange(1, 10)) / mass
         return (expected - 1) / 8, mass
+
+    def _prompts(self, conversation: Conversation) -> list[Tokens]:
+        """What the reward is read from, by the card's aggregate."""
+        if self.part.aggregate == "implicit":
+            return [self._one_question(conversation)]
+        return self._questions(conversation)
+
+    def _questions(self, conversation: Conversation) -> list[Tokens]:
+        return [
+            self._encoded(_question(conversation, criterion.text, self.card))
+            for criterion in self.part.criteria
+        ]
+
+    def _one_question(self, conversation: Conversation) -> Tokens:
+        messages = _overall(conversation, self.part.criteria, self.card)
+        return self._encoded(messages, _SCORE_OPENING)
 
     def _tokens(self, words: Sequence[str]) -> set[int]:
         """The words that are one token each; where there is none, the first tokens of all."""

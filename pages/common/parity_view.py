@@ -3,6 +3,8 @@
 import streamlit as st
 
 from core.engine.parity import ParityReport, check_parity
+from core.models.card import RemoteSource
+from core.models.catalogue import list_cards
 from pages.common.background import look_again, tasks
 from pages.common.markup import plain
 from pages.common.service import model_titles, reward_service
@@ -32,7 +34,7 @@ def parity_view() -> None:
         column.selectbox(
             label,
             names,
-            index=place,
+            index=names.index(_defaults(names)[place]),
             format_func=lambda name: titles.get(name, name),
             key=f"parity-{place}",
             help="Any model of the catalogue; it is loaded when it is asked.",
@@ -64,6 +66,14 @@ def parity_view() -> None:
         _show(outcome.value)
 
 
+def _defaults(names: list[str]) -> tuple[str, str]:
+    """What is offered first: two models behind servers, or one and the small one that is here."""
+    far = {card.id for card in list_cards() if isinstance(card.source, RemoteSource)}
+    here = [name for name in ("pocket", *names) if name in names]
+    wanted = list(dict.fromkeys([*(name for name in names if name in far), *here]))
+    return wanted[0], wanted[1]
+
+
 def _key(first: str, second: str) -> tuple[str, str, str]:
     return ("parity", first, second)
 
@@ -80,6 +90,8 @@ def _show(report: ParityReport) -> None:
     label, color, icon = _LABELS[report.verdict]
     st.badge(label, color=color, icon=icon)
     st.markdown(plain(report.reading))
+    lines = zip((report.first, report.second), report.reads, strict=True)
+    st.caption(plain("Compared: " + "; ".join(f"{name}: {how}" for name, how in lines) + "."))
     rank = report.rank_correlation
     formats = [dtype or "format not told" for dtype in report.dtypes]
     facts = [

@@ -6,7 +6,7 @@ Addresses are the operator's: nothing here takes one from a visitor.
 import streamlit as st
 
 from core.engine.conformance import ConformanceReport
-from core.engine.remote_conformance import ACTIVATION_LINE
+from core.engine.remote_conformance import ACTIVATION_LINE, UNCLEAR_START
 from core.errors import WorkbenchError
 from core.models.card import RemotePart, RemoteSource, RewardModelCard
 from core.models.catalogue import list_cards, store_card
@@ -118,9 +118,11 @@ def _card(card: RewardModelCard) -> Outcome:
     """One card at this server: how its check ended, and what to do."""
     outcome = known_conformance(card.id)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"Card **{plain(card.id)}**  \n{plain(_asks(card))}", width="stretch")
+        st.markdown(f"Card **{plain(card.id)}**", width="stretch")
         if outcome is not None and outcome.state == "done":
             _flags(outcome.value)
+        elif outcome is not None and outcome.state == "failed":
+            st.badge("no rewards", icon=":material/error:", color="red")
         st.button(
             "Check" if outcome is None else "Check again",
             key=f"check-remote-{card.id}",
@@ -131,6 +133,7 @@ def _card(card: RewardModelCard) -> Outcome:
             help="Connects and asks for some fifty short texts: activation, batches, order, "
             "truncation, determinism.",
         )
+    st.caption(plain(_asks(card)))
     if outcome is None:
         return Outcome("done")
     if outcome.state == "running":
@@ -151,12 +154,18 @@ def _asks(card: RewardModelCard) -> str:
 
 def _flags(report: ConformanceReport) -> None:
     failing = [line for line in report.lines if line.verdict == "fails"]
-    if any(line.name == ACTIVATION_LINE for line in failing):
-        st.badge("activated", icon=":material/compress:", color="red")
+    squashed = [line for line in failing if line.name == ACTIVATION_LINE]
+    for line in squashed:
+        sure = line.detail.startswith("Activated")
+        label = "activated" if sure else "perhaps activated"
+        label = label if sure or line.detail.startswith(UNCLEAR_START) else "check activation"
+        st.badge(label, icon=":material/compress:", color="red" if sure else "orange")
+    others = len(failing) - len(squashed)
     if not failing:
         st.badge("conforms", icon=":material/verified:", color="green")
-    else:
-        st.badge(f"{len(failing)} failed", icon=":material/warning:", color="orange")
+    elif others:
+        more = "more " if squashed else ""
+        st.badge(f"{others} {more}failed", icon=":material/warning:", color="orange")
 
 
 def _report(card: RewardModelCard, report: ConformanceReport) -> None:

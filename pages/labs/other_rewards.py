@@ -6,6 +6,7 @@ from pages.common.other_rewards.claim import claim
 from pages.common.other_rewards.implicit_view import implicit_view
 from pages.common.other_rewards.process_view import process_view
 from pages.common.other_rewards.rubric_view import rubric_view
+from pages.common.other_rewards.take_along import Taken, take_along
 from pages.common.other_rewards.work import NAME
 
 TABS = {
@@ -19,9 +20,11 @@ st.caption(
     "What a policy has learned to prefer, the steps of an answer, or a list of criteria. The first "
     "tab shows a trained policy's reward against length; the others score with one press."
 )
+taken: Taken | None = None
 drawn = st.tabs(list(TABS), key=f"{NAME}-tab", on_change="rerun")
 for tab, view in zip(drawn, TABS.values(), strict=True):
     if tab.open:
         with tab:
-            view()
+            taken = view()
 claim()
+take_along(taken)

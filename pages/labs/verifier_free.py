@@ -10,8 +10,8 @@ from pages.common.verifier_free.claim import claim
 from pages.common.verifier_free.filter_view import filter_table, filter_view
 from pages.common.verifier_free.group_view import group_view
 from pages.common.verifier_free.python_view import as_python
-from pages.common.verifier_free.quality_view import kept, length_view, quality_view
-from pages.common.verifier_free.setup import NAME, RECORDED, Setup, choose_setup, options_key
+from pages.common.verifier_free.quality_view import headline, kept, length_view, quality_view
+from pages.common.verifier_free.setup import FILE, NAME, RECORDED, Setup, choose_setup, options_key
 from pages.common.verifier_free.stress_view import estimator_view, paraphrase_view
 from pages.common.verifier_free.tokens_view import tokens_view
 
@@ -38,7 +38,7 @@ def tabs(setup: Setup) -> None:
 def take_along(setup: Setup) -> None:
     """Saving, report, tables and Python of what was looked at with these choices."""
     tables: dict[str, pd.DataFrame] = {"group": side_by_side(setup.group, setup.options)}
-    if setup.source == RECORDED:
+    if setup.many:
         tables["filter"] = filter_table(setup)
     parts = {
         "areas": kept("areas", setup.key),
@@ -59,9 +59,10 @@ def take_along(setup: Setup) -> None:
             "source": setup.words,
             "problem": setup.problem.problem_id,
             "score": setup.options.score,
+            "part of the reference": repr(setup.part),
             "debias": repr(setup.options.debias),
             "advantage": setup.options.advantage or "each method's own",
-            "scorer": EMBEDDED,
+            "scorer": "as in the file" if setup.source == FILE else EMBEDDED,
             "weights": recorded_card().get("weights", "") if setup.source == RECORDED else "",
             "seed": 0,
         },
@@ -73,11 +74,13 @@ def take_along(setup: Setup) -> None:
 
 st.markdown("#### Can reasoning improve without a checker of answers?")
 st.caption(
-    "A trace is rewarded by how likely a language model finds the reference answer after it. Look "
-    "at the coloured tokens first: does the likelihood prefer the right traces?"
+    "Instead of checking a final answer, reward a reasoning trace by how likely a language model "
+    "finds the reference answer after it. Look at the coloured tokens of one problem first, then "
+    "under Right from wrong at all of them; change the score and see what the reward prefers."
 )
 setup = choose_setup()
 if setup is not None:
+    headline(setup)
     tabs(setup)
     claim()
     take_along(setup)

@@ -88,6 +88,10 @@ CHECKS: dict[str, dict[str, str]] = {
     },
     "other_rewards": {
         "a function": "scores[scores['model'] == 'brevity']['reward'].lt(0).all()",
+        "one row fails": (
+            "failed.sort_values('index')['error'].tolist() == "
+            "['', '', 'ZeroDivisionError: division by zero']"
+        ),
         "implicit": "np.isfinite(implicit).all() and np.ptp(implicit) > 0",
         "the end of the turn": "all(each.pieces[-1] == '<|im_end|>' for each in readings)",
         "length": "length.effects[0].accuracy.n == 6",
@@ -148,6 +152,10 @@ CHECKS: dict[str, dict[str, str]] = {
     "verifier_free": {
         "all problems": "len(scores.problems) == N_PAIRS and not scores.left_out",
         "the record holds": "gap < 1e-3",
+        "a part of each reference": "all(len(row) == 1 for row in last['ref_log_probabilities'])",
+        "better than chance": (
+            "(within.query(\"score == 'product' and domain == 'all'\")['low'] > 0.5).all()"
+        ),
         "areas": "areas['auc'].dropna().between(0, 1).all()",
         "no spread, no advantage": "(side.loc[side['flat'], 'advantage'] == 0).all()",
         "ratio": INTERVAL.format("stress.ratio"),

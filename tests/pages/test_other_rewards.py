@@ -1,6 +1,7 @@
 """Other rewards on tiny real models: what is on screen is what the models and labs say."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ from core.models.card import RewardModelCard
 from core.models.loading import load_card_model
 from core.models.process import ProcessRewardModel
 from core.schema import make_conversation
+from pages.common.choices import choice_key
 from pages.common.other_rewards import rubric_view
 from pages.common.other_rewards.process_view import QUESTION, STEPS
 from pages.common.other_rewards.work import NAME
@@ -161,3 +163,60 @@ def test_the_playground_shows_a_strip_under_the_response(
     ]
     assert len(strips) == 1
     assert "tiny process: score of each step" in strips[0].proto.spec
+
+
+def python_of(test: AppTest) -> str:
+    return next(code.value for code in test.code if "import numpy" in code.value)
+
+
+def ran(source: str, monkeypatch: pytest.MonkeyPatch, service: RewardService) -> dict[str, Any]:
+    monkeypatch.setattr("core.engine.service.get_service", lambda: service)
+    names: dict[str, Any] = {}
+    exec(source, names)
+    return names
+
+
+def test_the_python_of_the_length_effect_runs(
+    page: AppTest, service: RewardService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(page, IMPLICIT)
+    report = ran(python_of(page), monkeypatch, service)["report"]
+    accuracy = report.effects[0].accuracy
+    assert any(f"{accuracy.value:.2f} [{accuracy.low:.2f}" in text.value for text in page.markdown)
+
+
+def test_the_python_of_the_chains_runs(
+    page: AppTest, service: RewardService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(page, PROCESS)
+    page.selectbox(key=f"{NAME}-process-model").set_value("tiny-process")
+    page.slider(key=f"{NAME}-chains").set_value(8)
+    assert not page.code  # nothing is found yet, so there is nothing to take along
+    pressed(page.run(), "Score the chains")
+    found = ran(python_of(page), monkeypatch, service)["found"]
+    metrics = {metric.label: metric.value for metric in page.metric}
+    assert metrics["F1"] == f"{found.f1.value:.2f}"
+    assert metrics["on wrong solutions"] == f"{found.on_erroneous.value:.2f}"
+
+
+@pytest.mark.parametrize("reading", ["explicit", "implicit"])
+def test_the_python_of_the_rubric_runs(
+    page: AppTest, service: RewardService, monkeypatch: pytest.MonkeyPatch, reading: str
+) -> None:
+    monkeypatch.setattr(rubric_view, "SCALAR", "words")
+    opened(page, RUBRIC)
+    page.selectbox(key=f"{NAME}-rubric-model").set_value("tiny-rubric")
+    page.slider(key=f"{NAME}-rubric-n").set_value(3)
+    pressed(page.run(), "Ask the rubric")
+    if reading == "implicit":
+        key = choice_key(NAME, "rubric-reading", list(rubric_view.READINGS))
+        page.segmented_control(key=key).set_value("implicit")
+        settled(page.run())
+    else:
+        page.slider(key=f"{NAME}-weight-answers").set_value(1.5)
+        settled(page.run())
+    assert not page.exception
+    shift = ran(python_of(page), monkeypatch, service)["shift"]
+    assert shift.table["rank_second"].sum() == sum(shifts(page).values())
+    told = f"Kendall's tau {shift.kendall.value:.2f} [{shift.kendall.low:.2f}"
+    assert any(told in text.value for text in page.markdown) or shift.kendall.n == 0

@@ -1,15 +1,19 @@
 """The verifier-free page against numbers worked out by hand, on planted and live likelihoods."""
 
+import io
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.labs.verifier_free.aggregates import Span
 from core.problems import authored_problems
-from pages.common.verifier_free import setup as choices
-from pages.common.verifier_free.setup import NAME, OWN, own_problem
+from pages.common.verifier_free import own_file, source
+from pages.common.verifier_free.setup import FILE, NAME, OWN
+from pages.common.verifier_free.source import own_problem
 from pages.common.verifier_free.tokens_view import tokens_html
 from tests.pages.conftest import ROOT, TIMEOUT_S, until
 from tests.tiny import tiny_language_model
@@ -55,7 +59,7 @@ def planted() -> pd.DataFrame:
 
 @pytest.fixture
 def scores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choices, "recorded_scores", planted)
+    monkeypatch.setattr(source, "recorded_scores", planted)
 
 
 def opened(tab: str = TOKENS, **state: object) -> AppTest:
@@ -96,8 +100,20 @@ def test_tokens_are_coloured_with_a_reward_at_once(service, scores):
     assert "&lt;b&gt;ty" in drawn  # never read as markup
     assert "<b>" not in drawn
     # .9 · ((.9 + .5) / 2 - (.5 + .2) / 2) + .1
-    assert "reward 0.4150" in drawn
+    assert drawn.count("0.4150") == 2
     assert "which is right, gets the highest reward** (0.4150" in marked(test)
+    # Clipped at 0, wrong traces get (.6 + .3 - .7) / 2 and the format.
+    assert drawn.count("0.1900") == 2
+
+
+def test_the_first_screen_says_how_often_the_reward_is_right_and_what_length_and_copying_do(
+    service, scores
+):
+    said = marked(opened())
+    assert "Over 24 problems" in said
+    assert "in 100% [100 to 100] of pairs" in said
+    assert "where copying cannot help, in 100% [100 to 100] (48 traces of 12 problems)" in said
+    assert "The longer trace is the right one in 50% [50 to 50]" in said
 
 
 def test_hovering_tells_what_a_certain_token_would_change():
@@ -107,13 +123,21 @@ def test_hovering_tells_what_a_certain_token_would_change():
     assert "␣" in drawn
 
 
+def test_a_first_blank_is_told_but_not_drawn_and_tokens_that_do_not_count_fade():
+    drawn = tokens_html([" the", " four"], np.log([0.5, 0.2]), Span(start=1))
+    assert ">the</span>" in drawn
+    assert "“␣the”" in drawn
+    assert drawn.count("opacity") == 1
+    assert "mean probability +0.8000" in drawn  # of the second alone
+
+
 def test_without_the_baseline_and_with_the_product_the_reward_is_another(service, scores):
     test = opened()
     test.toggle(key=f"{NAME}-baseline").set_value(False)
     group = next(g for g in test.segmented_control if g.label == "Score of the reference")
     group.set_value("product")
     settled(test.run())
-    assert "reward 0.5050" in htmls(test)  # .9 · .45 + .1
+    assert htmls(test).count("<strong>0.5050</strong>") == 2  # .9 · .45 + .1
 
 
 def test_three_methods_prefer_the_right_traces(service, scores):
@@ -168,7 +192,7 @@ def test_an_own_question_is_read_live_and_told_with_its_labels(
     service, scores, monkeypatch: pytest.MonkeyPatch
 ):
     model = tiny_language_model()
-    monkeypatch.setattr(choices, "shared_language_model", lambda *_, **__: model)
+    monkeypatch.setattr(source, "shared_language_model", lambda *_, **__: model)
     test = opened()
     group = next(g for g in test.segmented_control if g.label == "Likelihoods of")
     group.set_value(OWN)
@@ -176,8 +200,8 @@ def test_an_own_question_is_read_live_and_told_with_its_labels(
     assert "press Read them" in captions(test)
     next(b for b in test.button if b.label == "Read them").click()
     settled(test.run())
-    assert "After trace a (right)" in htmls(test)
-    assert "After trace b (wrong)" in htmls(test)
+    assert re.search("After trace a <span[^>]*>right<", htmls(test))
+    assert re.search("After trace b <span[^>]*>wrong<", htmls(test))
     assert "gets the highest reward" in marked(test)
 
 
@@ -200,6 +224,65 @@ def test_an_empty_own_question_is_explained(service, scores):
     next(b for b in test.button if b.label == "Read them").click()
     test.run()
     assert "must not be empty" in test.error[0].value
+
+
+def chosen_source(test: AppTest, kind: str) -> AppTest:
+    group = next(g for g in test.segmented_control if g.label == "Likelihoods of")
+    group.set_value(kind)
+    return test.run()
+
+
+def test_logged_likelihoods_of_a_file_are_shown_like_the_recorded_ones(service, scores):
+    data = io.BytesIO()
+    planted().drop(columns=["n_trace_tokens", "entropy", "pieces"]).to_parquet(data)
+    test = chosen_source(opened(), FILE)
+    assert "One row a trace" in captions(test)
+    test.file_uploader(key=f"{NAME}-file").set_value(
+        ("mine.parquet", data.getvalue(), "application/octet-stream")
+    )
+    settled(test.run())
+    assert "in 100% [100 to 100] of pairs" in marked(test)
+    assert "[1]" in htmls(test)  # tokens without texts have numbers
+    assert "The longer trace" not in marked(test)
+    (code,) = [c.value for c in test.code if "RewardOptions" in c.value]
+    assert "read_own_file(Path('mine.parquet')" in code
+
+
+def test_texts_of_a_file_are_read_live_and_bounded(
+    service, scores, monkeypatch: pytest.MonkeyPatch
+):
+    model = tiny_language_model()
+    monkeypatch.setattr(own_file, "shared_language_model", lambda *_, **__: model)
+    rows = [
+        {"question": f"q{n}?", "reference": "four", "trace": text, "correct": text == "yes"}
+        for n in range(own_file.MOST_PROBLEMS + 1)
+        for text in ("yes", "no")
+    ]
+    data = "\n".join(json.dumps(row) for row in rows).encode()
+    test = chosen_source(opened(), FILE)
+    test.file_uploader(key=f"{NAME}-file").set_value(("mine.jsonl", data, "text/plain"))
+    settled(test.run())
+    assert f"Over {own_file.MOST_PROBLEMS} problems" in marked(test)
+    assert "problems beyond the first 24 (1)" in captions(test).replace("\\", "")
+    assert "yes" in [each.value for each in test.text]
+
+
+def test_a_file_that_cannot_be_used_says_what_is_missing(service, scores):
+    test = chosen_source(opened(), FILE)
+    test.file_uploader(key=f"{NAME}-file").set_value(("bad.csv", b"a,b\n1,2\n", "text/csv"))
+    settled(test.run())
+    assert "no column question, reference, trace" in test.error[0].value.replace("\\", "")
+
+
+def test_only_the_last_token_counts_where_that_is_wanted(service, scores):
+    test = opened()
+    test.selectbox(key=f"{NAME}-part").set_value("last")
+    settled(test.run())
+    drawn = htmls(test)
+    assert drawn.count("0.3700") == 2  # .9 · (.5 - .2) + .1
+    assert "Does not count." in drawn
+    (code,) = [c.value for c in test.code if "RewardOptions" in c.value]
+    assert "restrict(scores, Part(which='last', n=1, text=''))" in code
 
 
 def test_the_python_of_the_page_runs(service, scores, monkeypatch: pytest.MonkeyPatch):

@@ -172,3 +172,22 @@ def _effect(
 def _mean(values: npt.ArrayLike, pairs: pd.DataFrame, rng: np.random.Generator, n: int) -> Estimate:
     clusters: Sequence[object] = list(pairs["prompt_id"])
     return clustered_mean(np.asarray(values, float), clusters, rng=rng, n_resamples=n)
+
+
+def responses_of(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Pairs side by side as one row a response, each chosen one once.
+
+    Args:
+        pairs: prompt_id, flaw, and for both sides sum_, mean_ and tokens_ with the suffix chosen or
+            rejected.
+    """
+    parts = []
+    for side in ("chosen", "rejected"):
+        part = pairs[["prompt_id", "flaw"]].assign(
+            response=side,
+            n_tokens=pairs[f"tokens_{side}"],
+            sum=pairs[f"sum_{side}"],
+            mean=pairs[f"mean_{side}"],
+        )
+        parts.append(part.drop_duplicates("prompt_id") if side == "chosen" else part)
+    return pd.concat(parts, ignore_index=True)

@@ -167,6 +167,22 @@ def ranking_by_aggregate(
     return pd.DataFrame(rows)
 
 
+def position_share(table: pd.DataFrame) -> float:
+    """Share of the variance of step scores that the step's number alone explains (eta squared).
+
+    Near 1 a model scores where a step stands and not what it says; NaN where all scores are equal.
+
+    Raises:
+        TableError: a column is missing, or no solution can be used.
+    """
+    usable, _ = _usable(table)
+    scores = np.concatenate([np.asarray(each, dtype=np.float64) for each in usable["scores"]])
+    steps = np.concatenate([np.arange(len(each)) for each in usable["scores"]])
+    means = pd.Series(scores).groupby(steps).transform("mean").to_numpy()
+    spread = float(((scores - scores.mean()) ** 2).sum())
+    return float(((means - scores.mean()) ** 2).sum()) / spread if spread > 0 else float("nan")
+
+
 def _usable(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     missing = [name for name in COLUMNS if name not in table]
     if missing:

@@ -319,6 +319,11 @@ def _budget_row(
     }
 
 
+def _share_right(item: Ballot) -> float:
+    voted = int(item.counts[:-1].sum())
+    return int(item.counts[item.right]) / voted if voted else float("nan")
+
+
 def adaptive_gain(
     ballots: Ballots, stopping: Stopping, options: VotingOptions | None = None
 ) -> tuple[Estimate, Estimate, pd.DataFrame]:
@@ -326,7 +331,8 @@ def adaptive_gain(
 
     Returns:
         Judgements saved an item, accuracy lost (both paired by item), and one row an item: item_id,
-        subset, votes, tokens, value, full (credit of all judgements), share_right.
+        subset, votes, tokens, value, full (credit of all judgements), share_right (of the votes for
+        a candidate; NaN where there is none).
     """
     chosen = options or VotingOptions()
     items = [item for item in ballots.items if item.n_candidates == 2]
@@ -345,7 +351,7 @@ def adaptive_gain(
                 # Sums of chances differ by rounding where nothing differs.
                 "saved": round(late.votes - early.votes, 12),
                 "lost": round(late.credit - early.credit, 12),
-                "share_right": int(item.counts[item.right]) / len(item),
+                "share_right": _share_right(item),
             }
         )
     table = pd.DataFrame(rows)

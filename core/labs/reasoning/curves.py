@@ -296,7 +296,8 @@ def intraclass_correlation(rights: FloatArray, sizes: FloatArray, weights: Float
 def vote_table(ballots: Ballots, options: VotingOptions | None = None) -> pd.DataFrame:
     """One row an item: how its judgements voted.
 
-    Columns: item_id, subset, n, right, wrong, ties, unread, share_right, margin (share of votes for
+    Columns: item_id, subset, n, right, wrong, ties, unread, share_right (of the votes
+    for a candidate; NaN where there is none), margin (share of votes for
     the right one minus that of its strongest rival), entropy (of the votes for candidates, nats),
     majority (credit of all judgements together).
     """
@@ -314,7 +315,7 @@ def vote_table(ballots: Ballots, options: VotingOptions | None = None) -> pd.Dat
                 "wrong": voted - right,
                 "ties": int(item.ties.sum()),
                 "unread": item.n_unread,
-                "share_right": right / len(item),
+                "share_right": right / voted if voted else float("nan"),
                 "margin": all_margins(counts, item.right),
                 "entropy": float(scipy_stats.entropy(counts[:-1])) if voted else float("nan"),
                 "majority": majority_credit(counts, item.right, len(item), chosen.ties).mean,

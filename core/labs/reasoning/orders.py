@@ -34,6 +34,7 @@ class OrderSwaps:
         accuracy_own: in the own order.
         accuracy_swapped: in the swapped order.
         both: right in both orders (position-consistent accuracy).
+        both_named: right in both orders, of meetings of two verdicts that name a winner.
         independent: what `both` would be if the orders were independent over all items: the
             product of the two accuracies.
         items: one row an item: item_id, subset, n_own, n_swapped, right_own, right_swapped, both,
@@ -49,6 +50,7 @@ class OrderSwaps:
     accuracy_own: Estimate
     accuracy_swapped: Estimate
     both: Estimate
+    both_named: Estimate
     independent: float
     items: pd.DataFrame
     left_out: Mapping[str, int]
@@ -63,6 +65,7 @@ class OrderSwaps:
             "Accuracy, own order": self.accuracy_own,
             "Accuracy, swapped order": self.accuracy_swapped,
             "Right in both orders": self.both,
+            "Right in both orders, where both name a winner": self.both_named,
         }
 
 
@@ -158,7 +161,8 @@ def _summed(
             confidence=confidence, n_resamples=n_resamples, left_out=missing,
         )  # fmt: skip
 
-    flips = items["flips"] / items["named_both"].where(items["named_both"] > 0)
+    named_both = items["named_both"].where(items["named_both"] > 0)
+    flips = items["flips"] / named_both
     bias = clustered_mean(
         items["first"].to_numpy(dtype=np.float64) - 0.5, list(items["item_id"]),
         rng=np.random.default_rng(seed), confidence=confidence, n_resamples=n_resamples,
@@ -181,6 +185,7 @@ def _summed(
         accuracy_own=own,
         accuracy_swapped=swapped,
         both=share(items["both"]),
+        both_named=share(items["both"] / named_both),
         independent=own.value * swapped.value,
         items=items.drop(columns=["named_both"]),
         left_out=dict(left_out),

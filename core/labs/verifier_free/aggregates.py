@@ -60,7 +60,7 @@ def aggregate(log_probabilities: npt.ArrayLike, how: Aggregate, *, span: Span = 
 
     Args:
         log_probabilities: (n,) nats.
-        how: RLPR eq. 3 is "mean", VeriFree eq. 3 "product".
+        how: RLPR takes "mean", VeriFree "product".
         span: restricts it to part of the reference.
 
     Returns:

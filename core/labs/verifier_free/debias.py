@@ -48,7 +48,7 @@ class Debias:
 
 
 def debiased(with_reasoning: npt.ArrayLike, without: npt.ArrayLike) -> FloatArray:
-    """clip(0, 1, r - r'), RLPR eq. 4.
+    """clip(0, 1, r - r'), as in RLPR's paper.
 
     Args:
         with_reasoning: r, the score of the reference after the reasoning.

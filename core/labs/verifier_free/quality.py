@@ -67,6 +67,7 @@ def auc_estimate(
     *,
     rng: np.random.Generator,
     comparison: Comparison = "all traces",
+    groups: Sequence[object] | None = None,
     n_resamples: int = N_RESAMPLES,
 ) -> Estimate:
     """The area with its interval from resampling problems.
@@ -74,10 +75,12 @@ def auc_estimate(
     Args:
         scores: (n,) rewards; -inf is a score like any other, NaN is left out.
         correct: (n,) labels; None is left out.
-        problems: (n,) what each row belongs to.
+        problems: (n,) what each row belongs to, and what is resampled.
         rng: of the resampling.
         comparison: over all pairs of a right and a wrong trace, or only pairs within one problem,
             which is what the advantages of a group see; there each problem counts by its pairs.
+        groups: (n,) within problems only rows of the same group are compared, such as those of one
+            wording; all rows of a problem where it is not given.
         n_resamples: bootstrap draws.
     """
     values = np.asarray(scores, dtype=np.float64)
@@ -96,21 +99,26 @@ def auc_estimate(
             left_out=left_out,
             vectorized=True,
         )
-    return _within(values[usable], right, kept, rng, n_resamples, left_out)
+    given_groups = problems if groups is None else groups
+    within = [group for group, use in zip(given_groups, usable, strict=True) if use]
+    return _within(values[usable], right, kept, within, rng, n_resamples, left_out)
 
 
 def _within(
     values: FloatArray,
     right: npt.NDArray[np.bool_],
     problems: Sequence[object],
+    within: Sequence[object],
     rng: np.random.Generator,
     n_resamples: int,
     left_out: dict[str, int],
 ) -> Estimate:
     """Pairs of a right and a wrong trace of one problem: share in which the right one is above."""
-    groups = pd.DataFrame({"value": values, "right": right, "problem": list(problems)})
+    rows = pd.DataFrame(
+        {"value": values, "right": right, "problem": list(problems), "within": list(within)}
+    )
     wins, pairs, names, n_rows, alone = [], [], [], 0, 0
-    for name, group in groups.groupby("problem", sort=False):
+    for (name, _), group in rows.groupby(["problem", "within"], sort=False):
         above, below = group["value"][group["right"]], group["value"][~group["right"]]
         if not len(above) or not len(below):
             alone += len(group)
@@ -225,9 +233,10 @@ def quality_table(
                 estimate = auc_estimate(
                     values[rows],
                     list(table["correct"][rows]),
-                    _clusters(table[rows], comparison),
+                    list(table["problem_id"][rows]),
                     rng=np.random.default_rng(seed),
                     comparison=comparison,
+                    groups=list(table["wording"][rows]),
                     n_resamples=n_resamples,
                 )
                 found.append(
@@ -235,13 +244,6 @@ def quality_table(
                     | _told(estimate, "auc")
                 )
     return pd.DataFrame(found)
-
-
-def _clusters(table: pd.DataFrame, comparison: str) -> list[object]:
-    """Problems; within problems a pair of traces is compared under the same wording only."""
-    if comparison == "all traces" or table["wording"].nunique() < 2:
-        return list(table["problem_id"])
-    return [f"{a} · {b}" for a, b in zip(table["problem_id"], table["wording"], strict=True)]
 
 
 def _told(estimate: Estimate, name: str) -> dict[str, object]:

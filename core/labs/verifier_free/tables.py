@@ -1,5 +1,6 @@
 """The table the lab is a function of: one row a trace and wording of the reference."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,8 @@ OPTIONAL: dict[str, Any] = {
 """Columns that may be missing, with what stands in for them.
 
 `ref_log_probabilities` and `ref_log_probabilities_without` (lists of nats, one a reference token,
-after the trace and without reasoning), `correct` (true, false or missing), `wording` (0 for the
+after the trace and without reasoning; a list may be written as JSON, as tables of text need),
+`correct` (true, false or missing), `wording` (0 for the
 reference, from 1 for its paraphrases), `pieces` (texts of the reference's tokens), `n_trace_tokens`
 (of the reasoning), `entropy` (mean nats per token of the reasoning), `names_reference` (the trace
 contains the reference as written), `format_ok` (the completion has the tags asked for).
@@ -92,7 +94,8 @@ def read_scores(frame: pd.DataFrame) -> Scores:
     table = table[list(COLUMNS)].copy()
     table["problem_id"] = table["problem_id"].astype(str)
     table["trace_id"] = table["trace_id"].astype(str)
-    table["domain"] = [str(value) for value in table["domain"]]
+    table["domain"] = ["all" if pd.isna(value) else str(value) for value in table["domain"]]
+    table["error"] = ["" if pd.isna(value) else str(value) for value in table["error"]]
     table["wording"] = pd.to_numeric(table["wording"], errors="coerce").fillna(0).astype(int)
     table["correct"] = [_flag(value) for value in table["correct"]]
     table["names_reference"] = [_flag(value) for value in table["names_reference"]]
@@ -100,7 +103,14 @@ def read_scores(frame: pd.DataFrame) -> Scores:
     for name in ("n_trace_tokens", "entropy"):
         table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
     for name in ("ref_log_probabilities", "ref_log_probabilities_without", "ref_entropies"):
-        table[name] = pd.Series([_numbers(value) for value in table[name]], dtype=object)
+        table[name] = pd.Series([_numbers(_unpacked(value)) for value in table[name]], dtype=object)
+    table["pieces"] = pd.Series(
+        [
+            _texts(_unpacked(pieces), logs)
+            for pieces, logs in zip(table["pieces"], table["ref_log_probabilities"], strict=True)
+        ],
+        dtype=object,
+    )
     reasons = _reasons(table)
     kept = table.loc[[not reason for reason in reasons]].reset_index(drop=True)
     if not len(kept):
@@ -146,9 +156,30 @@ def _numbers(value: object) -> np.ndarray[Any, np.dtype[np.float64]] | None:
         return np.array([np.nan])
 
 
+def _unpacked(value: Any) -> Any:
+    """A list that is written as JSON; anything else as it is."""
+    if isinstance(value, str) and value.strip().startswith("["):
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return value
+    return value
+
+
+def _texts(value: Any, numbers: Any) -> list[str] | None:
+    """The texts of tokens, one for each number; None where there are none or they do not fit."""
+    if value is None or isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
+        return None
+    fits = numbers is not None and len(value) == len(numbers)
+    return [str(piece) for piece in value] if fits else None
+
+
+_WORDS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+
+
 def _flag(value: Any) -> bool | None:
     if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, int | float) and value in (0, 1):
         return bool(value)
-    return None
+    return _WORDS.get(value.strip().lower()) if isinstance(value, str) else None

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 from core.errors import ConversationError, ModelLoadError, ScoringError
 from core.models.card import BaseSource, Dtype, JudgePart
 from core.models.language import LanguageModel, load_language_model
+from core.models.remote.chat import message_text
+from core.models.remote.http import StoppedError
 from core.models.sampling import Sampling, Tokens, draw
 from core.schema import Message
 
@@ -27,6 +29,13 @@ LIKELIEST_ONLY = 1e-9
 Watch = Callable[[int, int, Callable[[], str]], bool]
 """Told while texts are written: position among the asks, sample, and a function that gives the text
 so far. True ends that text there; it then counts as not written."""
+
+
+Told = Callable[[int, str], bool]
+"""The same of one request: number of the choice, and its text so far."""
+
+Stream = Callable[[dict[str, Any], Told, Callable[[], bool]], dict[str, Any]]
+"""Posts a body; tells while texts come; asks whether to stop before another attempt."""
 
 
 @dataclass(frozen=True)
@@ -213,15 +222,24 @@ class ChatBackend:
         ask: posts a request's body to the server and gives its reply (`choices` is in it).
         fingerprint: of server and model.
         concurrency: requests under way at once.
+        stream: the same, telling which choice has which text so far, and asked whether to go on
+            before another attempt; a choice without `finish_reason` was ended. None: texts come
+            whole.
     """
 
     TOP = 20
     """Likeliest tokens whose log-probabilities are asked for: the most that servers give."""
 
     def __init__(
-        self, ask: Callable[[dict[str, Any]], dict[str, Any]], fingerprint: str, concurrency: int
+        self,
+        ask: Callable[[dict[str, Any]], dict[str, Any]],
+        fingerprint: str,
+        concurrency: int,
+        *,
+        stream: Stream | None = None,
     ) -> None:
         self._ask = ask
+        self._stream = stream
         self.fingerprint = fingerprint
         self._concurrency = max(1, concurrency)
 
@@ -232,40 +250,48 @@ class ChatBackend:
             ask = asks[index]
             found: list[Written | None] = []
             while len(found) < ask.n:
-                if watch is not None and watch(index, ask.first + len(found), lambda: ""):
-                    return found + [None] * (ask.n - len(found))
+                left = ask.n - len(found)
+                told = _told(watch, index, ask.first + len(found))
+                if told is not None and told(0, ""):
+                    return found + [None] * left
                 try:
-                    found += self._texts(ask, ask.first + len(found), ask.n - len(found), part)
+                    found += self._texts(ask, ask.first + len(found), left, part, told)
+                except StoppedError:
+                    return found + [None] * left
                 except ScoringError as error:
-                    left = ask.n - len(found)
                     return [*found, *[Written("", 0, False, str(error))] * left]
-                if watch is not None:
-                    for number, each in enumerate(found):
-                        text = each.text if each is not None else ""
-                        watch(index, ask.first + number, lambda text=text: text)  # type: ignore[misc]
             return found
 
         with ThreadPoolExecutor(self._concurrency) as pool:
             return list(pool.map(one, range(len(asks))))
 
-    def _texts(self, ask: Ask, number: int, n: int, part: JudgePart) -> list[Written]:
+    def _texts(
+        self, ask: Ask, number: int, n: int, part: JudgePart, told: Told | None
+    ) -> list[Written | None]:
         """At least one of n texts; some servers give one at a time whatever n is."""
-        reply = self._ask(
-            {
-                "messages": [dict(message) for message in ask.messages],
-                "n": n,
-                "temperature": part.temperature,
-                "top_p": part.top_p,
-                "max_tokens": part.max_new_tokens,
-                "seed": _short_seed(*ask.seed, number),
-            }
-        )
+        body = {
+            "messages": [dict(message) for message in ask.messages],
+            "n": n,
+            "temperature": part.temperature,
+            "top_p": part.top_p,
+            "max_tokens": part.max_new_tokens,
+            "seed": _short_seed(*ask.seed, number),
+        }
+        if told is None or self._stream is None:
+            reply = self._ask(body)
+        else:
+            reply = self._stream(body, told, lambda: told(0, ""))
         choices = reply["choices"][:n]
-        total = (reply.get("usage") or {}).get("completion_tokens")
         if not choices:
             raise ScoringError("The server answered with no text.")
+        total = (reply.get("usage") or {}).get("completion_tokens")
         tokens = total // len(choices) if isinstance(total, int) else 0
-        return [_written(choice, tokens) for choice in choices]
+        texts = [_written(choice, tokens) for choice in choices]
+        if told is not None:
+            for place, each in enumerate(texts):
+                if each is not None:
+                    told(place, each.text)
+        return texts
 
     def verdict_log_probabilities(
         self,
@@ -344,16 +370,20 @@ def _short_seed(*parts: int) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def _written(choice: Any, n_tokens: int) -> Written:
+def _told(watch: Watch | None, index: int, first: int) -> Told | None:
+    """A request's own watcher: its choices are texts from number `first` of the ask."""
+    if watch is None:
+        return None
+    return lambda place, text: watch(index, first + place, lambda: text)
+
+
+def _written(choice: Any, n_tokens: int) -> Written | None:
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict):
         return Written("", 0, False, "The server's answer holds no message.")
-    text = str(message.get("content") or "")
-    thinking = message.get("reasoning_content") or message.get("reasoning")
-    if isinstance(thinking, str) and thinking:
-        # Servers that take the thinking out of the text: put back, as the formats know it.
-        text = f"<think>\n{thinking}\n</think>\n{text}"
-    return Written(text, n_tokens, choice.get("finish_reason") == "length")
+    if "finish_reason" in choice and choice["finish_reason"] is None:
+        return None  # a stream that was ended here: the text is not whole
+    return Written(message_text(message), n_tokens, choice.get("finish_reason") == "length")
 
 
 def _words_of(reply: dict[str, Any], words: Sequence[str]) -> Words:

@@ -18,6 +18,8 @@ from core.models.judges.backends import (
 )
 from core.models.judges.formats import prompt_text
 from core.models.judges.judge import LOW_MASS, Item, Judge, Judgement
+from core.models.remote.chat import ChatServer
+from core.models.remote.http import Connection, connection_to
 from core.schema import Conversation, split_conversation
 
 
@@ -141,8 +143,8 @@ def load_judge(card: RewardModelCard, *, device: str | None = None) -> JudgeRewa
 
 
 def _chat_backend(card: RewardModelCard, source: RemoteSource) -> ChatBackend:
-    from core.models.remote.http import connection_to
-    from core.models.remote.openai import chat
+    from core.models.remote import served_model
+    from core.models.remote.identify import identify
     from core.settings import load_settings
 
     settings = load_settings()
@@ -154,7 +156,13 @@ def _chat_backend(card: RewardModelCard, source: RemoteSource) -> ChatBackend:
             fix="The operator adds it under [[endpoints]] in settings.toml.",
         )
     connection = connection_to(endpoint)
-    fingerprint = hashlib.sha256(f"{endpoint.url}\0{source.model}".encode()).hexdigest()
-    return ChatBackend(
-        lambda body: chat(connection, source.model, body), fingerprint, endpoint.concurrency
-    )
+    model = source.model or served_model(card, identify(connection), connection)
+    return chat_backend(connection, model)
+
+
+def chat_backend(connection: Connection, model: str) -> ChatBackend:
+    """What asks a model of a chat server, streaming where the server does."""
+    server = ChatServer(connection, model)
+    endpoint = connection.endpoint
+    fingerprint = hashlib.sha256(f"{endpoint.url}\0{model}".encode()).hexdigest()
+    return ChatBackend(server.whole, fingerprint, endpoint.concurrency, stream=server.streamed)

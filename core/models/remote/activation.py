@@ -31,6 +31,8 @@ PROBE_PAIRS: tuple[tuple[str, str], ...] = (
 
 SIGMOID_TOLERANCE = 0.02
 """How far a value may lie from the sigmoid of its raw value: bfloat16 has steps of 0.004 near 1."""
+ONES_TOLERANCE = 0.01
+"""How far from ±1 values that were normalised to length 1 may lie, in a coarse number format."""
 WIDEST = 1.0
 """Half-width of a recovered reward, in its own units, beyond which it says nothing."""
 _MANTISSAS = (8, 11, 24, 53)
@@ -45,7 +47,8 @@ class ActivationProbe:
 
     Attributes:
         state: "raw"; "activated" (squashed to 0–1); "constant" (all the same, as a softmax over one
-            class is); "unclear" (all within 0–1, and nothing tells why).
+            class is, or nothing but ±1, as a normalised value is); "unclear" (all within 0–1, and
+            nothing tells why).
         plain: values of the probe texts, asked for as the card asks for rewards.
         switched: the same asked for after the activation, None for engines without that switch.
         detail: what was seen, in a sentence.
@@ -87,6 +90,12 @@ def _judged(values: FloatArray, other: FloatArray | None) -> tuple[ActivationSta
     span = f"{n} probe texts lie between {low:.4g} and {high:.4g}"
     if high == low:
         return "constant", f"All {n} probe texts have the same value {high:.4g}."
+    if float(np.abs(np.abs(values) - 1).max()) <= ONES_TOLERANCE:
+        return (
+            "constant",
+            f"All {n} probe texts are +1 or −1: the server divides each value by its own size, "
+            "and only the sign is left.",
+        )
     if low < 0 or high > 1:
         return "raw", f"{span}, outside 0 to 1."
     if other is not None:

@@ -1,17 +1,19 @@
 """Asking a server: one connection for each, with what may be tried again and what may not.
 
-A busy server (429), a failing one (5xx), a late answer and a connection that drops are tried again
-with growing pauses; any other refusal (4xx) would be refused again, and is not. A key is read from
-the environment for each request and struck out of everything that is shown.
+A busy server (429), a failing one (5xx), a late answer (once) and a connection that drops are tried
+again with growing pauses; any other refusal (4xx) would be refused again, and is not. A key is read
+from the environment for each request and struck out of everything that is shown.
 """
 
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import stamina
@@ -23,7 +25,12 @@ CONNECT_TIMEOUT_S = 10.0
 LONGEST_WAIT_S = 60.0
 """A server that asks to be left alone for longer than this is not waited for."""
 MESSAGE_LENGTH = 600
+MOST_BYTES = 64 * 1024**2
+"""A longer answer holds no rewards: it is dropped before it fills the memory."""
+TIMEOUT_ATTEMPTS = 2
+"""Each costs the whole `timeout_s`: a server that was late twice is stuck or too slow."""
 
+_KEPT_HEADERS = ("Content-Type", "Retry-After")
 RETRIED = frozenset({429, 500, 502, 503, 504})
 """Answers after which the same request may succeed."""
 
@@ -77,6 +84,19 @@ class RemoteStatusError(RemoteError):
         self.retry_after_s = retry_after_s
 
 
+class Receiver(Protocol):
+    """Who puts a streamed answer together."""
+
+    def begin(self) -> None:
+        """Forgets what came before: an attempt begins."""
+
+    def take(self, event: Any) -> bool:
+        """Takes the next piece; True: no more is wanted."""
+
+    def whole(self) -> bool:
+        """Whether what came is complete, for servers that do not say so."""
+
+
 class Connection:
     """One server of the operator's settings; safe to use from several threads.
 
@@ -108,7 +128,7 @@ class Connection:
         Raises:
             RemoteError: what went wrong, with the address.
         """
-        return self._ask("GET", route, None, attempts, lambda: False)
+        return self._tried(lambda: self._once("GET", route, None), attempts, lambda: False)
 
     def post(
         self,
@@ -128,7 +148,31 @@ class Connection:
             RemoteError: what went wrong, with the address.
             StoppedError: when `should_stop` said True after a failed attempt.
         """
-        return self._ask("POST", route, body, attempts or self._backoff.attempts, should_stop)
+        attempts = attempts or self._backoff.attempts
+        return self._tried(lambda: self._once("POST", route, body), attempts, should_stop)
+
+    def post_streamed(
+        self,
+        route: str,
+        body: Mapping[str, Any],
+        receiver: "Receiver",
+        *,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Any:
+        """Gives the receiver what a route answers piece by piece (server-sent events).
+
+        An attempt that fails midway is made anew from the beginning.
+
+        Returns:
+            None, or the JSON value of a server that answers in one piece all the same.
+
+        Raises:
+            RemoteError: what went wrong, with the address.
+            StoppedError: when `should_stop` said True after a failed attempt.
+        """
+        return self._tried(
+            lambda: self._events(route, body, receiver), self._backoff.attempts, should_stop
+        )
 
     def is_healthy(self) -> bool:
         """Whether GET /health is answered with 200. Engines without that route say no."""
@@ -142,16 +186,15 @@ class Connection:
         """Ends open connections."""
         self._client.close()
 
-    def _ask(
-        self,
-        method: str,
-        route: str,
-        body: Mapping[str, Any] | None,
-        attempts: int,
-        should_stop: Callable[[], bool],
+    def _tried(
+        self, once: Callable[[], Any], attempts: int, should_stop: Callable[[], bool]
     ) -> Any:
+        late = 0
+
         def again(error: Exception) -> bool | float:
-            if should_stop():
+            nonlocal late
+            late += isinstance(error, RemoteTimeoutError)
+            if should_stop() or late >= TIMEOUT_ATTEMPTS:
                 return False
             return worth_another(error)
 
@@ -168,7 +211,7 @@ class Connection:
                 with attempt:
                     if attempt.num > 1 and should_stop():
                         raise StoppedError
-                    return self._once(method, route, body)
+                    return once()
         except RemoteError as error:
             if should_stop() and worth_another(error):
                 raise StoppedError from error
@@ -178,10 +221,87 @@ class Connection:
     def _once(self, method: str, route: str, body: Mapping[str, Any] | None) -> Any:
         what = f"{method} {route}"
         headers = self._headers()
-        content = None if body is None else json.dumps(body).encode("ascii")
+        content = None if body is None else _encoded(body)
+        with self._named_errors(what), self._slots:
+            response = self._answer(method, route, content, headers)
+        if response.status_code != 200:
+            raise self._refusal(response, what)
+        return self._parsed(response, what)
+
+    def _answer(
+        self, method: str, route: str, content: bytes | None, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        """The whole answer. httpx bounds the wait for each piece of it; this bounds all of them."""
+        deadline = time.monotonic() + self.endpoint.timeout_s
+        pieces: list[bytes] = []
+        size = 0
+        with self._client.stream(method, route, content=content, headers=headers) as response:
+            for piece in response.iter_bytes():
+                pieces.append(piece)
+                size += len(piece)
+                if size > MOST_BYTES:
+                    raise RemoteShapeError(
+                        f"{self.place} answers {method} {route} with more than "
+                        f"{MOST_BYTES // 1024**2} MB, which are no rewards.",
+                        fix="It may return hidden states or a value for each token: start it for "
+                        "rewards, or set another remote.route in the card.",
+                    )
+                if time.monotonic() > deadline:
+                    raise httpx.ReadTimeout("the answer comes too slowly")
+        kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+        return httpx.Response(response.status_code, headers=kept, content=b"".join(pieces))
+
+    def _events(self, route: str, body: Mapping[str, Any], receiver: "Receiver") -> Any:
+        what = f"POST {route}"
+        headers = {**self._headers(), "Accept": "text/event-stream, application/json"}
+        receiver.begin()
+        with (
+            self._named_errors(what),
+            self._slots,
+            self._client.stream("POST", route, content=_encoded(body), headers=headers) as response,
+        ):
+            if response.status_code != 200:
+                response.read()
+                raise self._refusal(response, what)
+            if "text/event-stream" not in response.headers.get("Content-Type", ""):
+                response.read()
+                return self._parsed(response, what)
+            for line in response.iter_lines():
+                field, _, data = line.partition(":")
+                if field != "data":
+                    continue
+                if data.strip() == "[DONE]" or receiver.take(self._event(data, what)):
+                    return None
+        if not receiver.whole():
+            raise RemoteDroppedError(f"{self.place}: the answer to {what} broke off in its stream.")
+        return None
+
+    def _event(self, data: str, what: str) -> Any:
         try:
-            with self._slots:
-                response = self._client.request(method, route, content=content, headers=headers)
+            event = json.loads(data)
+        except ValueError as error:
+            start = self._without_key(data.strip())[:80]
+            raise RemoteShapeError(
+                f"{self.place} answered {what} with a piece that is not JSON: {start!r}."
+            ) from error
+        failed = event.get("error") if isinstance(event, dict) else None
+        if failed:
+            said = failed.get("message", failed) if isinstance(failed, dict) else failed
+            code = failed.get("code") if isinstance(failed, dict) else None
+            status = code if isinstance(code, int) else 500
+            raise RemoteStatusError(
+                f"{self.place} gave up {what} in its stream with status {status}: "
+                f"{self._without_key(str(said))[:MESSAGE_LENGTH]}",
+                status=status,
+                fix=_advice(status),
+            )
+        return event
+
+    @contextmanager
+    def _named_errors(self, what: str) -> Iterator[None]:
+        """Turns what the HTTP library raises into errors that name server and request."""
+        try:
+            yield
         except httpx.TimeoutException as error:
             raise RemoteTimeoutError(
                 f"{self.place} timed out: no answer to {what} within "
@@ -200,9 +320,6 @@ class Connection:
                 f"{self.place} dropped the connection during {what}: {reason}.",
                 fix="See the server's log: it may have run out of memory or been restarted.",
             ) from error
-        if response.status_code != 200:
-            raise self._refusal(response, what)
-        return self._parsed(response, what)
 
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -242,9 +359,10 @@ class Connection:
                     f"{self.place}: the answer to {what} broke off after "
                     f"{len(response.content)} bytes."
                 ) from error
-        except UnicodeDecodeError:
-            pass
-        start = self._without_key(response.text[:80])
+        except (ValueError, RecursionError):
+            pass  # no text, a number too long to read, or lists nested without end
+        # First without the key, then cut: half a key would not be known as one.
+        start = self._without_key(response.text)[:80]
         raise RemoteShapeError(
             f"{self.place} answered {what} with something that is not JSON: {start!r}.",
             fix="Check that the url in the settings is the server's, not that of a page or proxy.",
@@ -252,7 +370,7 @@ class Connection:
 
     def _refusal(self, response: httpx.Response, what: str) -> RemoteStatusError:
         status = response.status_code
-        said = self._without_key(error_message(response))
+        said = self._without_key(error_message(response))[:MESSAGE_LENGTH]
         wait = _seconds(response.headers.get("Retry-After"))
         return RemoteStatusError(
             f"{self.place} refused {what} with status {status}" + (f": {said}" if said else "."),
@@ -287,15 +405,19 @@ def error_message(response: httpx.Response) -> str:
     """
     try:
         body = json.loads(response.content)
-    except ValueError:
-        return response.text.strip()[:MESSAGE_LENGTH]
+    except (ValueError, RecursionError):
+        return response.text.strip()
     found: Any = body
     if isinstance(body, dict):
         found = body.get("error") or body.get("message") or body.get("detail") or body
         if isinstance(found, dict) and "message" in found:
             found = found["message"]
     text = found if isinstance(found, str) else json.dumps(found)
-    return text.strip()[:MESSAGE_LENGTH]
+    return text.strip()
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body).encode("ascii")
 
 
 def _is_cut(error: json.JSONDecodeError) -> bool:

@@ -27,8 +27,10 @@ from core.models.remote.http import (
     RemoteStatusError,
     RemoteTimeoutError,
     StoppedError,
+    worth_another,
 )
 from core.models.remote.identify import Identity
+from core.models.remote.memory import Remembered, remember
 from core.models.remote.protocol import Answer, Client, Row, Sent, choose_values
 from core.models.remote.texts import Renderer
 from core.schema import Conversation, content_id
@@ -36,7 +38,9 @@ from core.schema import Conversation, content_id
 SPLIT_STATUSES = (400, 413, 422)
 """Refusals that may concern one text of a request: its halves are asked for on their own."""
 GIVE_UP_AFTER = 2
-"""Requests in a row that came to nothing, all attempts included, before the rest is not sent."""
+"""Requests in a row that got no answer, all attempts included, before the rest is not sent."""
+GIVE_UP_REFUSED = 4
+"""The same for requests that were answered with 429 or 5xx: that may be for one text's sake."""
 MEMO_SIZE = 2048
 
 
@@ -80,6 +84,7 @@ class RemoteRewardModel(StreamingRewardModel):
 
     Attributes:
         activation: what the probe at loading found, None until `probe_activation` was called.
+        remembered: whether this is the model that was seen behind this card before; likewise.
     """
 
     def __init__(
@@ -90,6 +95,7 @@ class RemoteRewardModel(StreamingRewardModel):
         self.renderer = renderer
         self.identity = identity
         self.activation: ActivationProbe | None = None
+        self.remembered: Remembered | None = None
         self.fingerprint = self._fingerprint()
         self._memo: OrderedDict[str, Sent] = OrderedDict()
         self._memo_lock = threading.Lock()
@@ -171,12 +177,16 @@ class RemoteRewardModel(StreamingRewardModel):
         """Looks at the activation and keeps what is found; for the time of loading.
 
         The fingerprint takes it up, so that rewards kept from a server that squashed are not given
-        out for the same server once it does not.
+        out for the same server once it does not; and likewise when the values show that the server
+        has another model under the same name.
 
         Raises:
             RemoteError: when none of the texts gets a value, and why.
         """
+        self.remembered = None
         self.activation = self.look_at_activation()
+        key = self._fingerprint()
+        self.remembered = remember(key, self.activation.plain, self.identity.dtype)
         self.fingerprint = self._fingerprint()
         return self.activation
 
@@ -316,6 +326,7 @@ class RemoteRewardModel(StreamingRewardModel):
             remote.activated if remote is not None else "no",
             remote.label if remote is not None else "",
             state,
+            self.remembered.mark if self.remembered is not None else "",
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -325,20 +336,22 @@ class _Losses:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._count = 0
+        self._silent = self._refused = 0
         self.given_up = ""
 
     def none(self) -> None:
         with self._lock:
-            self._count = 0
+            self._silent = self._refused = 0
 
     def add(self, error: RemoteError) -> None:
         """Counts a request; a key or route that is refused will be refused for all."""
         fatal = isinstance(error, RemoteStatusError) and error.status in (401, 403, 404, 405)
-        lost = fatal or isinstance(error, RemoteTimeoutError | RemoteDroppedError)
+        silent = isinstance(error, RemoteTimeoutError | RemoteDroppedError)
         with self._lock:
-            self._count = self._count + 1 if lost else 0
-            if fatal or self._count >= GIVE_UP_AFTER:
+            self._refused = self._refused + 1 if worth_another(error) is not False else 0
+            self._silent = self._silent + 1 if silent else 0
+            gone = self._silent >= GIVE_UP_AFTER or self._refused >= GIVE_UP_REFUSED
+            if fatal or gone:
                 self.given_up = str(error)
 
 

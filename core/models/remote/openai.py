@@ -107,6 +107,15 @@ def chat(
         RemoteError: what went wrong, with the address.
     """
     reply = connection.post(OpenAiYesNo.route, {"model": model, **body}, should_stop=should_stop)
+    return checked_reply(connection, reply)
+
+
+def checked_reply(connection: Connection, reply: Any) -> dict[str, Any]:
+    """A reply that holds a list of choices.
+
+    Raises:
+        RemoteShapeError: it does not.
+    """
     if not isinstance(reply, dict) or not isinstance(reply.get("choices"), list):
         raise RemoteShapeError(
             f"{connection.place} answered {OpenAiYesNo.route} in another form than expected: the "

@@ -14,6 +14,8 @@ from core.models.card import RewardModelCard
 from core.models.remote.http import Connection, RemoteShapeError
 from core.schema import Message
 
+_TOO_LARGE = 10**300
+"""JSON has whole numbers beyond what a float holds."""
 LONGEST_HEAD = 64
 """More values than this for one text are a hidden state and no head's output."""
 
@@ -213,7 +215,7 @@ def numbers(value: object, *, columns: int = 1) -> tuple[float, ...] | str:
     for number in found:
         if isinstance(number, bool) or not isinstance(number, int | float):
             return f"The server returned {outline(number)} where a number was expected."
-        values.append(float(number))
+        values.append(math.inf if abs(number) > _TOO_LARGE else float(number))
     if not all(map(math.isfinite, values)):
         return (
             f"The server returned {values[0] if len(values) == 1 else values}, not a finite reward."

@@ -67,7 +67,8 @@ def suggest_card(endpoint: Endpoint, identity: Identity, model: str = "") -> Rew
     card_id = endpoint.name if len(identity.models) <= 1 else f"{endpoint.name}-{_plain(name)}"
     return RewardModelCard(
         id=card_id,
-        title=f"{name or card_id} at {endpoint.name}",
+        # The server first: the end of a long title is cut off in narrow boxes.
+        title=f"{endpoint.name}: {name}" if name else card_id,
         summary=f"Behind {identity.title}.",
         source=RemoteSource(
             kind="remote",

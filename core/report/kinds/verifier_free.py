@@ -86,7 +86,7 @@ def verifier_free_sections(
             Section(
                 "Likelihood against sampled answers",
                 "Variance of both estimators on the measured likelihoods of one problem.",
-                figures=[figures.variance_bars(tables["estimators"])],
+                figures=[figures.variance_dots(tables["estimators"])],
                 tables={"Estimators": tables["estimators"]},
             )
         )

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from core.errors import SettingsError
+from core.models.card import Dtype
 from core.training.policy import CHATML_PROMPT
 
 
@@ -29,6 +30,7 @@ class DpoRecipe:
         first_layer: layers below it are not trained.
         lora_targets: linear maps that get an adapter.
         seed: of the pairs' choice and order and of the adapter's first weights.
+        dtype: number format of training's matrix products.
         prompt_template: Jinja template of the text that a response follows.
     """
 
@@ -45,6 +47,7 @@ class DpoRecipe:
     first_layer: int = 20
     lora_targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
     seed: int = 0
+    dtype: Dtype = "bfloat16-matmul"
     prompt_template: str = CHATML_PROMPT
 
     def __post_init__(self) -> None:

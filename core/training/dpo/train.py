@@ -54,14 +54,12 @@ def train_dpo(
         SettingsError: the loss is not finite, or the adapter does not fit the base.
     """
     say = progress or (lambda _line: None)
-    shape = AdapterShape(
-        recipe.lora_rank, recipe.lora_alpha, recipe.first_layer, recipe.lora_targets
-    )
     policy = load_policy(
         base_path(recipe.base),
-        adapter=shape,
+        adapter=adapter_shape(recipe),
         seed=recipe.seed,
         prompt_template=recipe.prompt_template,
+        dtype=recipe.dtype,
     )
     rng = np.random.default_rng(recipe.seed)
     pairs = chosen_pairs(policy, prompts, recipe.pairs_per_prompt, rng)
@@ -82,6 +80,13 @@ def train_dpo(
         rows.append({"step": number + 1, **row, "seconds": time.monotonic() - begin})
         say(f"step {number + 1} of {len(batches)}: loss {row['loss']:.3f}")
     return DpoResult(policy, pd.DataFrame(rows), time.monotonic() - begin)
+
+
+def adapter_shape(recipe: DpoRecipe) -> AdapterShape:
+    """The adapter that a recipe trains."""
+    return AdapterShape(
+        recipe.lora_rank, recipe.lora_alpha, recipe.first_layer, recipe.lora_targets
+    )
 
 
 def chosen_pairs(
@@ -114,25 +119,29 @@ def held_out_margins(
         beta (`sum_chosen`, ...) and the same per token (`mean_chosen`, ...), and tokens.
     """
     rows = [(prompt, flawed) for prompt in prompts for flawed in prompt.flawed]
-    heads = [policy.encode_prompt(prompt.prompt) for prompt, _ in rows]
-    columns: dict[str, list[object]] = {
-        "prompt_id": [prompt.id for prompt, _ in rows],
-        "flaw": [flawed.flaw for _, flawed in rows],
-    }
-    texts = {
-        "chosen": [prompt.good for prompt, _ in rows],
-        "rejected": [flawed.response for _, flawed in rows],
-    }
-    for side, each in texts.items():
-        tokens = [response_tokens(policy, text) for text in each]
-        own = np.array(log_probabilities(policy, heads, tokens))
-        with policy.untrained():
-            reference = np.array(log_probabilities(policy, heads, tokens))
-        sizes = np.array([len(one) for one in tokens])
-        columns[f"sum_{side}"] = list(beta * (own - reference))
-        columns[f"mean_{side}"] = list(beta * (own - reference) / sizes)
-        columns[f"tokens_{side}"] = list(sizes)
-    return pd.DataFrame(columns)
+    good = _rewards(policy, [(prompt.prompt, prompt.good) for prompt in prompts], beta)
+    good.index = pd.Index([prompt.id for prompt in prompts])
+    flawed = _rewards(policy, [(prompt.prompt, flaw.response) for prompt, flaw in rows], beta)
+    table = pd.DataFrame(
+        {
+            "prompt_id": [prompt.id for prompt, _ in rows],
+            "flaw": [flaw.flaw for _, flaw in rows],
+        }
+    )
+    chosen = good.loc[table["prompt_id"]].reset_index(drop=True)
+    return pd.concat([table, chosen.add_suffix("_chosen"), flawed.add_suffix("_rejected")], axis=1)
+
+
+def _rewards(policy: Policy, texts: Sequence[tuple[str, str]], beta: float) -> pd.DataFrame:
+    """Implicit rewards of (prompt, response) texts: sum, mean, tokens."""
+    heads = [policy.encode_prompt(prompt) for prompt, _ in texts]
+    tokens = [response_tokens(policy, response) for _, response in texts]
+    own = np.array(log_probabilities(policy, heads, tokens))
+    with policy.untrained():
+        reference = np.array(log_probabilities(policy, heads, tokens))
+    sizes = np.array([len(each) for each in tokens])
+    total = beta * (own - reference)
+    return pd.DataFrame({"sum": total, "mean": total / sizes, "tokens": sizes})
 
 
 def _step(

@@ -6,11 +6,14 @@ import streamlit as st
 
 from core.figures.other_rewards import length_scatter, token_bars
 from core.labs.implicit.length import RULES, LengthEffect, LengthReport, length_report
+from core.report import pack_estimates
 from core.schema import content_id, make_conversation
+from core.stats import Estimate
 from pages.common.background import tasks
 from pages.common.choices import one_of
 from pages.common.lab_run import is_there
 from pages.common.markup import plain
+from pages.common.other_rewards.take_along import RECORDED_RESPONSES, Taken, implicit_python
 from pages.common.other_rewards.work import (
     DPO,
     NAME,
@@ -24,28 +27,37 @@ MEANING = {
     "sum": "Sum over tokens, the one that DPO trains",
     "mean": "Mean per token",
 }
+ROWS = {
+    "pairs ranked rightly": "accuracy",
+    "… chosen is longer": "accuracy_long",
+    "… chosen is shorter": "accuracy_short",
+    "longer one preferred": "prefers_longer",
+}
+"""Shares of pairs, by the field of `LengthEffect`."""
+RECORDED_WORDS = (
+    f"{DPO}: the embedded model after DPO on authored pairs, on the pairs held out from its "
+    "training; the rewards were recorded in float32 when it was published."
+)
 
 
-def implicit_view() -> None:
+def implicit_view() -> Taken | None:
     """The tab: recorded rewards against length, then one text token by token."""
     st.markdown(
         "A policy and the model it was trained from make a reward: "
         r"$r = \beta\,(\log \pi(y \mid x) - \log \pi_{\mathrm{ref}}(y \mid x))$. "
         "It compares responses to one prompt only; a term of the prompt alone is unknown."
     )
-    _length()
+    taken = _length()
     _one_text()
+    return taken
 
 
-def _length() -> None:
+def _length() -> Taken | None:
     st.markdown("##### What it owes to length")
-    st.caption(
-        f"{DPO}: the embedded model after DPO on authored pairs, on the pairs held out from its "
-        "training; the rewards were recorded when it was trained."
-    )
+    st.caption(RECORDED_WORDS)
     outcome = tasks().outcome((NAME, "length"), _measured)
     if not is_there(outcome, "Measuring …"):
-        return
+        return None
     table, report = outcome.value
     rule = one_of(
         NAME,
@@ -69,6 +81,32 @@ def _length() -> None:
             f"responses is {told(report.agreement)}. Intervals: 95 %, over "
             f"{report.agreement.n_prompts} prompts."
         )
+    return Taken(
+        f"Implicit rewards of {DPO} and length",
+        {"responses": table, "estimates": pack_estimates(_named(report))},
+        {"source": RECORDED_WORDS, "rule": rule, "seed": 0},
+        (),
+        implicit_python(RECORDED_RESPONSES, DPO),
+        ("Rewards of different prompts are not comparable.",),
+    )
+
+
+def _named(report: LengthReport) -> dict[str, Estimate]:
+    """All estimates by what they are."""
+    fields = {
+        "correlation with length": "slope",
+        "reward for one more token": "per_token",
+        **ROWS,
+    }
+    named = {
+        f"{each.rule}: {label}": getattr(each, field)
+        for each in report.effects
+        for label, field in fields.items()
+    }
+    return named | {
+        "Kendall's tau of sum and mean": report.agreement,
+        "pairs with the same winner": report.same_winner,
+    }
 
 
 def _measured() -> tuple[pd.DataFrame, LengthReport]:
@@ -93,14 +131,8 @@ def _reading(effect: LengthEffect) -> str:
 
 
 def _effects_table(report: LengthReport) -> pd.DataFrame:
-    rows = {
-        "pairs ranked rightly": "accuracy",
-        "… chosen is longer": "accuracy_long",
-        "… chosen is shorter": "accuracy_short",
-        "longer one preferred": "prefers_longer",
-    }
     found = []
-    for label, field in rows.items():
+    for label, field in ROWS.items():
         estimates = {each.rule: getattr(each, field) for each in report.effects}
         found.append(
             {
@@ -119,7 +151,7 @@ def _one_text() -> None:
         model = st.selectbox(
             "Model",
             list(cards),
-            format_func=lambda name: plain(cards[name].title or name),
+            format_func=lambda name: cards[name].title or name,
             key=f"{NAME}-implicit-model",
             help="Cards of the family “implicit”: a policy with its reference.",
         )

@@ -6,12 +6,19 @@ import streamlit as st
 
 from core.figures.other_rewards import step_strip
 from core.labs.process.aggregation import AGGREGATES, aggregate_steps
-from core.labs.process.benchmark import FirstErrors, first_errors, ranking_by_aggregate
+from core.labs.process.benchmark import (
+    FirstErrors,
+    first_errors,
+    position_share,
+    ranking_by_aggregate,
+)
 from core.models.card import RewardModelCard
+from core.report import pack_estimates
 from core.schema import content_id, make_conversation
 from pages.common.background import tasks
 from pages.common.lab_run import is_there
 from pages.common.markup import plain
+from pages.common.other_rewards.take_along import Taken, process_python
 from pages.common.other_rewards.work import (
     NAME,
     ScoredChains,
@@ -25,7 +32,7 @@ QUESTION = "Start with 12, then add 7, then multiply by 3. What do you get?"
 STEPS = "Step 1: 12 + 7 = 19.\nStep 2: 19 * 3 = 54.\nStep 3: The answer is 54."
 
 
-def process_view() -> None:
+def process_view() -> Taken | None:
     """The tab: one response's strip, then first errors on chains with planted ones."""
     st.markdown(
         "A process reward model scores every step. How step scores become one reward is a choice, "
@@ -36,14 +43,14 @@ def process_view() -> None:
     model = st.selectbox(
         "Process model",
         list(cards),
-        format_func=lambda name: plain(cards[name].title or name),
+        format_func=lambda name: cards[name].title or name,
         key=f"{NAME}-process-model",
         help="Cards of the family “process”. Those of a public model are downloaded first.",
     )
     card = cards[model]
     st.caption(plain(card.summary))
     _one_text(model)
-    _benchmark(model, card)
+    return _benchmark(model, card)
 
 
 def _one_text(model: str) -> None:
@@ -88,7 +95,7 @@ def _one_text(model: str) -> None:
     )
 
 
-def _benchmark(model: str, card: RewardModelCard) -> None:
+def _benchmark(model: str, card: RewardModelCard) -> Taken | None:
     st.markdown("##### Does it find the first wrong step?")
     st.caption(
         "Chains of arithmetic in which one step is made wrong, each beside its sound twin, so that "
@@ -109,13 +116,55 @@ def _benchmark(model: str, card: RewardModelCard) -> None:
     if right.button("Score the chains", key=f"{NAME}-chains-run", icon=":material/play_arrow:"):
         st.session_state[key] = (model, n)
     if st.session_state.get(key) != (model, n):
-        return
+        return None
     separator = card.process.separator if card.process is not None else "\n"
     outcome = tasks().outcome((NAME, "chains", model, n), lambda: _measured(model, separator, n))
     if not is_there(outcome, f"Scoring {8 * n} steps …"):
-        return
+        return None
     scored, found, ranking = outcome.value
     _show(scored, found, ranking)
+    return Taken(
+        f"First errors by {model}",
+        {
+            "ranking": ranking,
+            "steps": _steps_table(scored),
+            "estimates": pack_estimates(
+                {
+                    "F1": found.f1,
+                    "accuracy on wrong solutions": found.on_erroneous,
+                    "accuracy on sound solutions": found.on_correct,
+                }
+            ),
+        },
+        {
+            "source": f"{n} chains of arithmetic, two solutions each; threshold "
+            f"{found.threshold:.4f} from {found.n_calibration} of them.",
+            "problems": n,
+            "seed": 0,
+        },
+        (model,),
+        process_python(model, n),
+    )
+
+
+def _steps_table(scored: ScoredChains) -> pd.DataFrame:
+    """One row a step."""
+    return pd.DataFrame(
+        [
+            {
+                "problem_id": each.problem_id,
+                "label": each.label,
+                "step": number,
+                "text": text,
+                "score": float(score),
+                "mass": float(mass),
+            }
+            for each, reading in zip(scored.solutions, scored.readings, strict=True)
+            for number, (text, score, mass) in enumerate(
+                zip(reading.steps, reading.scores, reading.mass, strict=True)
+            )
+        ]
+    )
 
 
 def _measured(model: str, separator: str, n: int) -> tuple[ScoredChains, FirstErrors, pd.DataFrame]:
@@ -138,13 +187,20 @@ def _show(scored: ScoredChains, found: FirstErrors, ranking: pd.DataFrame) -> No
             help="Share whose first wrong step (or its absence) is named; F1 joins the two.",
         )
         column.caption(f"95 %: {told(estimate)}")
+    share = position_share(scored.table)
     best = ranking.loc[ranking["auc"].idxmax()]
     chance = " That cannot be told from chance." if best["low"] <= 0.5 <= best["high"] else ""
     st.markdown(
         f"With a threshold of {found.threshold:.3f} from {found.n_calibration} solutions, "
         f"{int(found.predictions['right'].sum())} of {len(found.predictions)} others are labelled "
         f"rightly. As a reward of whole solutions, **{best['aggregate']}** does best: area under "
-        f"the curve {best['auc']:.2f} [{best['low']:.2f}, {best['high']:.2f}].{chance}"
+        f"the curve {best['auc']:.2f} [{best['low']:.2f}, {best['high']:.2f}].{chance} A step's "
+        f"number alone explains {share:.0%} of the variance of step scores"
+        + (
+            ": they say where a step stands rather than whether it is right."
+            if share > 0.5
+            else "."
+        )
     )
     st.dataframe(
         ranking,
@@ -161,7 +217,7 @@ def _show(scored: ScoredChains, found: FirstErrors, ranking: pd.DataFrame) -> No
     chosen = st.selectbox(
         "A wrong solution",
         wrong,
-        format_func=lambda i: plain(scored.solutions[i].prompt),
+        format_func=lambda i: scored.solutions[i].prompt,
         key=f"{NAME}-chain-shown",
         help="Its planted error is marked; the dotted line is the threshold.",
     )

@@ -16,10 +16,12 @@ from core.labs.rubric.aggregation import (
 from core.labs.rubric.ranks import RankShift, rank_shift
 from core.models.card import RubricPart
 from core.models.rubric import weighing_of
+from core.report import pack_estimates
 from pages.common.background import tasks
 from pages.common.choices import one_of
 from pages.common.lab_run import is_there
 from pages.common.markup import plain
+from pages.common.other_rewards.take_along import Taken, rubric_python
 from pages.common.other_rewards.work import NAME, ScoredRubric, cards_of, score_rubric, told
 
 SCALAR = "pocket"
@@ -27,7 +29,7 @@ READINGS = {"explicit": "Weighted share met", "implicit": "One score over all"}
 PITFALLS = {"penalty": "taken off", "credit": "credit when absent"}
 
 
-def rubric_view() -> None:
+def rubric_view() -> Taken | None:
     """The tab: ask, weigh, compare."""
     st.markdown(
         "A rubric asks a language model about each criterion and adds up the weights of those that "
@@ -39,7 +41,7 @@ def rubric_view() -> None:
     model = left.selectbox(
         "Rubric",
         list(cards),
-        format_func=lambda name: plain(cards[name].title or name),
+        format_func=lambda name: cards[name].title or name,
         key=f"{NAME}-rubric-model",
         help="Cards of the family “rubric”. Copy one into your cards folder to write your own.",
     )
@@ -56,16 +58,16 @@ def rubric_view() -> None:
         st.session_state[key] = (model, n)
     part = cards[model].rubric
     if part is None:
-        return
+        return None
     _criteria_table(part)
     if st.session_state.get(key) != (model, n):
-        return
+        return None
     outcome = tasks().outcome(
         (NAME, "rubric", model, SCALAR, n), lambda: score_rubric(model, SCALAR, n, seed=0)
     )
     if not is_there(outcome, f"Asking {3 * n * len(part.criteria)} questions …"):
-        return
-    _show(outcome.value, part)
+        return None
+    return _show(outcome.value, part, model, n)
 
 
 def _criteria_table(part: RubricPart) -> None:
@@ -77,7 +79,7 @@ def _criteria_table(part: RubricPart) -> None:
         st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
 
 
-def _show(scored: ScoredRubric, part: RubricPart) -> None:
+def _show(scored: ScoredRubric, part: RubricPart, model: str, n: int) -> Taken | None:
     mass = np.concatenate([each.mass for each in scored.readings])
     low = " So little that the judge would mostly say something else." if mass.mean() < 0.5 else ""
     st.caption(
@@ -100,13 +102,49 @@ def _show(scored: ScoredRubric, part: RubricPart) -> None:
         rewards, weighing = _rewards(scored, part, reading)
     except WorkbenchError as error:
         st.warning(plain(str(error)), icon=":material/warning:")
-        return
+        return None
     shift = rank_shift(
         scored.prompt_ids, scored.scalar, rewards, rng=np.random.default_rng(0), n_resamples=1_000
     )
     _shift(shift, scored, names)
+    tables = {
+        "shift": _shift_table(shift, names),
+        "estimates": pack_estimates(
+            {
+                "Kendall's tau within prompts": shift.kendall,
+                "Spearman within prompts": shift.spearman,
+                "same best response": shift.same_best,
+                "Spearman over all responses": shift.pooled,
+            }
+        ),
+    }
     if weighing is not None:
-        _weights(scored, weighing)
+        tables["criteria"] = _weights(scored, weighing)
+    weights = {} if weighing is None else dict(zip(weighing.names, weighing.weights, strict=True))
+    pitfalls = "penalty" if weighing is None else weighing.pitfalls
+    weights = {name: float(weight) for name, weight in weights.items()}
+    return Taken(
+        f"{model} against {SCALAR}",
+        tables,
+        {
+            "source": f"{n} held-out authored prompts with one good and two flawed responses each; "
+            f"Yes and No capture {mass.mean():.0%} of the probability on average.",
+            "scalar": SCALAR,
+            "reading": READINGS[reading],
+            "weights": weights,
+            "pitfalls": pitfalls,
+            "seed": 0,
+        },
+        (model, SCALAR),
+        rubric_python(model, SCALAR, n, reading, weights, pitfalls),
+        ("What a pitfall takes away is our reading of the paper.",),
+    )
+
+
+def _shift_table(shift: RankShift, names: list[str]) -> pd.DataFrame:
+    """The ranks with the responses they are of, where none is left out."""
+    whole = len(shift.table) == len(names)
+    return shift.table.assign(response=names) if whole else shift.table
 
 
 def _rewards(
@@ -181,12 +219,13 @@ def _shift(shift: RankShift, scored: ScoredRubric, names: list[str]) -> None:
         )
 
 
-def _weights(scored: ScoredRubric, weighing: Weighing) -> None:
+def _weights(scored: ScoredRubric, weighing: Weighing) -> pd.DataFrame:
     met = share_met(scored.yes, weighing)
     effects = weight_effects(scored.yes, weighing, scored.prompt_ids)
     st.markdown("##### What each criterion does")
+    table = met.merge(effects, on="criterion")
     st.dataframe(
-        met.merge(effects, on="criterion"),
+        table,
         hide_index=True,
         width="stretch",
         column_config={
@@ -199,3 +238,4 @@ def _weights(scored: ScoredRubric, weighing: Weighing) -> None:
             ),
         },
     )
+    return table

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from core.errors import TableError
+from core.labs.implicit.length import responses_of
 from core.labs.process.planted import PlantedSolution, planted_solutions
 from core.models.card import RewardModelCard
 from core.models.catalogue import list_cards
@@ -34,20 +35,6 @@ def recorded_rewards(name: str = DPO) -> pd.DataFrame:
     if not path.is_file():
         raise TableError(f"There are no recorded rewards of {name}.")
     return responses_of(pd.read_csv(path))
-
-
-def responses_of(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Pairs side by side as one row a response, each chosen one once."""
-    parts = []
-    for side in ("chosen", "rejected"):
-        part = pairs[["prompt_id", "flaw"]].assign(
-            response=side,
-            n_tokens=pairs[f"tokens_{side}"],
-            sum=pairs[f"sum_{side}"],
-            mean=pairs[f"mean_{side}"],
-        )
-        parts.append(part.drop_duplicates("prompt_id") if side == "chosen" else part)
-    return pd.concat(parts, ignore_index=True)
 
 
 def cards_of(family: str) -> dict[str, RewardModelCard]:

@@ -82,7 +82,7 @@ def adaptive_view(setup: Setup) -> None:
         split = items.loc[items["votes"] >= items["votes"].quantile(0.9)]
         st.caption(
             f"The tenth of the items that take longest ask for {split['votes'].mean():.1f} "
-            f"judgements on average, and {split['share_right'].mean():.0%} of their judgements are "
+            f"judgements on average, and {split['share_right'].mean():.0%} of their votes are "
             f"right; over all items it is {items['votes'].mean():.1f} and "
             f"{items['share_right'].mean():.0%}."
         )

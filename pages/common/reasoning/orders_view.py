@@ -26,8 +26,10 @@ def orders_view(setup: Setup) -> None:
                 alt="Outcome in one order against outcome in the other",
             )
             st.caption(
-                "Mean over items of how often an outcome in one order meets an outcome in the "
-                "other. Off the diagonal the place decided."
+                "Every judgement in one order is held against every one in the other; means over "
+                f"{len(found.items):,} items, which add up to 100 %. A judge that draws its "
+                "verdicts also names the same place twice by chance; a preference for a place is "
+                "where 'first' and 'second' differ by more than the interval above."
             )
         with right:
             _numbers(found.estimates())
@@ -57,7 +59,12 @@ def _numbers(estimates: dict) -> None:
         columns,
         (
             ("Flip rate", flip, "Verdicts that name the other response in the other order"),
-            ("Right in both", both, "Position-consistent accuracy"),
+            (
+                "Right in both",
+                both,
+                "Position-consistent accuracy: both verdicts name the right winner. One "
+                "that ties or cannot be read is not right.",
+            ),
             (
                 "One judgement right",
                 estimates["One judgement right (a tie or an unread one is not)"],

@@ -210,7 +210,16 @@ def _costs(
             alt="Share of tournaments that find the best against judgements",
         )
     with right:
-        st.dataframe(table, hide_index=True, key=f"{NAME}-methods")
+        st.dataframe(
+            table,
+            hide_index=True,
+            key=f"{NAME}-methods",
+            column_config={
+                "comparisons": st.column_config.NumberColumn("judgements"),
+                "found": st.column_config.NumberColumn("finds the best", format="percent"),
+                "error": st.column_config.NumberColumn("Monte Carlo error", format="%.3f"),
+            },
+        )
         st.caption(
             "300 tournaments; the arms are twice the Monte Carlo error. With every two candidates "
             "met equally often, the Bradley-Terry fit ranks as the number of wins does."

@@ -90,7 +90,9 @@ def _label(item_id: str, items: pd.DataFrame, table: pd.DataFrame) -> str:
     verdicts = table.loc[table["item_id"] == item_id, "verdict"]
     told = f"{item_id} · {row['subset']}"
     if isinstance(row["best"], str):
-        told += f" · {(verdicts == row['best']).sum()} of {len(verdicts)} right"
+        right, unread = int((verdicts == row["best"]).sum()), int(verdicts.isna().sum())
+        told += f" · {right} right, {len(verdicts) - right - unread} not"
+        told += f", {unread} unread" if unread else ""
     return told
 
 

@@ -104,9 +104,11 @@ def consistent_words(found: OrderSwaps) -> str:
     if not found.both.n:
         return "No item has a known winner, so nothing can be right or wrong."
     return (
-        f"Right in both orders: {interval(found.both)}; the product of the accuracies of the two "
-        f"orders ({found.accuracy_own.value:.3f} and {found.accuracy_swapped.value:.3f}), which "
-        f"independence over all items would give, is {found.independent:.3f}."
+        f"Right in both orders: {interval(found.both)}, and "
+        f"{interval(found.both_named)} where both verdicts name a winner; the product of the "
+        f"accuracies of the two orders ({found.accuracy_own.value:.3f} and "
+        f"{found.accuracy_swapped.value:.3f}), which independence over all items "
+        f"would give, is {found.independent:.3f}."
     )
 
 

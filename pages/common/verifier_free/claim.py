@@ -20,9 +20,10 @@ FALSIFIED = (
 )
 CAUTION = (
     "**With care** · The scorer here has 135 million parameters. The traces were authored, not "
-    "sampled from it, and right ones mostly name the reference in their last sentence. The spliced "
-    "text asks for the answer on a line of its own, after which a capital letter is likelier than "
-    "a small one: the first token of a reference in words often has next to no probability."
+    "sampled from it, and right ones mostly name the reference in their last sentence: compare the "
+    "areas of traces that do not name it. The likelihood also depends on the words in between: "
+    "here “Final answer:” and the reference on the same line. On a line of its own a reference in "
+    "small letters began with next to no probability, and areas were lower."
 )
 
 

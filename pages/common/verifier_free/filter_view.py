@@ -7,16 +7,21 @@ import streamlit as st
 from core.figures.verifier_free import filter_lines, kept_bars
 from core.labs.verifier_free.filter import PER_MODEL, FilterOptions, group_std, run_filter
 from core.labs.verifier_free.rewards import rlpr_rewards
-from pages.common.verifier_free.setup import NAME, RECORDED, Setup
+from pages.common.verifier_free.setup import NAME, Setup
 
 
 def filter_view(setup: Setup) -> None:
     """The whole tab."""
-    if setup.source != RECORDED:
+    if not setup.many:
         st.info(
-            "The filter needs many groups: choose the authored problems.", icon=":material/info:"
+            "The filter needs many groups: choose the authored problems or a file.",
+            icon=":material/info:",
         )
         return
+    st.caption(
+        "A group whose traces all get nearly the same reward teaches nothing. RLPR drops a group "
+        "whose standard deviation is below β times a moving average."
+    )
     left, middle, right = st.columns(3, gap="medium")
     with left:
         st.slider(
@@ -44,6 +49,12 @@ def filter_view(setup: Setup) -> None:
             f"**The filter keeps {kept} of {of} groups** from step {int(running['step'].iloc[0])} "
             f"on; {int(steps['n_flat'].sum())} of {int(steps['n_groups'].sum())} groups have no "
             "spread at all."
+        )
+    else:
+        st.info(
+            f"There are {len(steps)} steps and the filter begins at the eleventh: put fewer groups "
+            "in a step.",
+            icon=":material/info:",
         )
     one, two = st.columns(2, gap="medium")
     with one:

@@ -1,35 +1,24 @@
 """The lines of Python that give the page's numbers again."""
 
-from pages.common.verifier_free.setup import RECORDED, Setup
+from core.labs.verifier_free.spans import ALL
+from pages.common.verifier_free.setup import Setup
 
 
 def as_python(setup: Setup) -> str:
     """A script with the same likelihoods and choices."""
-    how, options = setup.options.debias, setup.options
+    how, options, part = setup.options.debias, setup.options, setup.part
     head = [
         "from core.labs.verifier_free import aggregates, estimator, paraphrase, quality, rewards",
         "from core.labs.verifier_free.debias import Debias",
         "from core.labs.verifier_free.tables import read_scores",
+        *setup.python,
     ]
-    if setup.source == RECORDED:
+    if part != ALL:
         head += [
-            "from core.problem_scores import recorded_scores",
             "",
-            "scores = read_scores(recorded_scores())",
-        ]
-    else:
-        head += [
-            "import pandas as pd",
+            "from core.labs.verifier_free.spans import Part, restrict",
             "",
-            "from core.models.card import EmbeddedSource",
-            "from core.models.language import load_language_model",
-            "from core.models.likelihood import read_problems",
-            "from core.problems import Problem, Trace",
-            "",
-            f"problem = {setup.problem!r}",
-            'source = EmbeddedSource(kind="embedded", name="smollm2-135m-instruct")',
-            'model = load_language_model(source, dtype="float32")',
-            "scores = read_scores(pd.DataFrame(read_problems(model, [problem], paraphrases=True)))",
+            f"scores = restrict(scores, {part!r})",
         ]
     return "\n".join(
         [
@@ -42,6 +31,10 @@ def as_python(setup: Setup) -> str:
             'logs = list(group["ref_log_probabilities"])',
             'likelihoods = aggregates.aggregate_all(logs, "product")',
             "print(estimator.demonstrate(likelihoods).table)",
-            *(["print(quality.quality_table(scores.table))"] if setup.source == RECORDED else []),
+            *(
+                ["print(quality.quality_table(scores.table))"]
+                if setup.many and setup.labelled
+                else []
+            ),
         ]
     )

@@ -11,22 +11,30 @@ from core.labs.verifier_free.aggregates import AGGREGATES, TITLES
 from core.labs.verifier_free.quality import (
     BASELINE,
     LENGTH,
+    auc_estimate,
     correlation_table,
     quality_table,
     roc_curve,
     score_columns,
 )
 from core.labs.verifier_free.rewards import rlpr_rewards
+from core.stats import Estimate
 from pages.common.background import tasks
 from pages.common.lab_run import is_there
-from pages.common.verifier_free.setup import NAME, RECORDED, Setup, one_of, options_key
+from pages.common.verifier_free.setup import NAME, Setup, one_of, options_key
 
 SCORE_TITLES: dict[str, str] = {
     **{how: TITLES[how] for how in AGGREGATES},
     **{BASELINE.format(how): f"{TITLES[how]} − without reasoning" for how in AGGREGATES},
     LENGTH: "length of the trace alone",
 }
-MANY = "This needs many labelled groups: choose the authored problems."
+MANY = (
+    "This needs several problems with right and wrong traces: choose the authored problems, or a "
+    "file with a column correct."
+)
+
+FEWEST = 10
+"""Problems below which the headline tells no share."""
 
 
 def keep(part: str, key: str, value: Any) -> Any:
@@ -41,9 +49,71 @@ def kept(part: str, key: str) -> Any:
     return value if known == key else None
 
 
+def headline(setup: Setup) -> None:
+    """Above the tabs: how often the chosen reward prefers the right trace, over all problems."""
+    if not (setup.many and setup.labelled):
+        return
+    key = options_key(setup)
+    found: dict[str, Estimate] | None = kept("headline", key)
+    if found is None:
+        found = keep("headline", key, _preferences(setup))
+    reward = found["reward"]
+    if not np.isfinite(reward.value):
+        return
+    text = (
+        f"**Over {reward.n_prompts} problems this reward puts the right trace above the wrong one "
+        f"in {_percent(reward)} of pairs** (chance is 50%, ties count half)"
+    )
+    silent = found.get("silent")
+    if silent is not None and silent.n_prompts >= FEWEST:
+        text += (
+            f"; among traces that do not name the reference, where copying cannot help, in "
+            f"{_percent(silent)} ({silent.n} traces of {silent.n_prompts} problems)"
+        )
+    elif silent is not None:
+        text += (
+            "; how much of it is copying cannot be told, as only "
+            f"{silent.n_prompts} problems have a right and a wrong trace that do not name the "
+            "reference"
+        )
+    if "length" in found and np.isfinite(found["length"].value):
+        text += f". The longer trace is the right one in {_percent(found['length'])}"
+    st.markdown(f"{text}.")
+
+
+def _preferences(setup: Setup) -> dict[str, Estimate]:
+    """Pairs of one problem won by the reward, by the reward without copying, and by length."""
+    table = setup.scores.references
+    rewards = rlpr_rewards(table, setup.options)
+    lengths = table["n_trace_tokens"].to_numpy(dtype=np.float64)
+    silent = np.array([flag is False for flag in table["names_reference"]], dtype=bool)
+    everywhere = np.ones(len(table), dtype=bool)
+    found = {}
+    for name, values, rows in (
+        ("reward", rewards, everywhere),
+        ("silent", rewards, silent),
+        ("length", lengths, everywhere),
+    ):
+        if np.isfinite(values[rows]).any():
+            found[name] = auc_estimate(
+                values[rows],
+                list(table["correct"][rows]),
+                list(table["problem_id"][rows]),
+                rng=np.random.default_rng(0),
+                comparison="within problems",
+            )
+    return found
+
+
+def _percent(estimate: Estimate) -> str:
+    if not np.isfinite(estimate.low):
+        return f"{estimate.value:.0%}"
+    return f"{estimate.value:.0%} [{100 * estimate.low:.0f} to {100 * estimate.high:.0f}]"
+
+
 def quality_view(setup: Setup) -> None:
     """Tab: areas and curves."""
-    if setup.source != RECORDED:
+    if not (setup.many and setup.labelled):
         st.info(MANY, icon=":material/info:")
         return
     table = setup.scores.table
@@ -69,26 +139,44 @@ def quality_view(setup: Setup) -> None:
         )
     with right:
         st.plotly_chart(
-            roc_lines(_curves(setup), title="All traces"), key=f"{NAME}-roc", alt="ROC curves"
+            roc_lines(_curves(setup), title="ROC over all traces"),
+            key=f"{NAME}-roc",
+            alt="ROC curves",
         )
-    score = setup.options.score
-    name = BASELINE.format(score) if setup.options.debias.baseline else score
+    score: str = setup.options.score
+    with_baseline = BASELINE.format(score)
+    use = setup.options.debias.baseline and with_baseline in set(chosen["score"])
+    name = with_baseline if use else score
     st.markdown(f"##### {SCORE_TITLES[name]}: where does it hold?")
-    for which in (name, LENGTH):
-        rows = chosen.loc[chosen["score"] == which].copy()
-        everywhere = rows["domain"] == "all"
-        rows["slice"] = rows["subset"].where(everywhere, rows["domain"])
-        st.plotly_chart(
-            area_dots(rows, title=SCORE_TITLES[which], label="slice"),
-            key=f"{NAME}-slices-{which}",
-            alt="Area by subset and domain",
-        )
+    slices = chosen.loc[chosen["score"].isin([name, LENGTH])].copy()
+    everywhere = slices["domain"] == "all"
+    slices["slice"] = slices["subset"].where(everywhere, slices["domain"])
+    limits = (
+        min(0.4, float(slices["low"].min()) - 0.02), max(0.8, float(slices["high"].max()) + 0.02)
+    )  # fmt: skip
+    for column, which in zip(st.columns(2, gap="medium"), (name, LENGTH), strict=True):
+        rows = slices.loc[slices["score"] == which]
+        if rows.empty:  # lengths need not be known
+            continue
+        with column:
+            st.plotly_chart(
+                area_dots(rows, title=SCORE_TITLES[which], label="slice", limits=limits),
+                key=f"{NAME}-slices-{which}",
+                alt="Area by subset and domain",
+            )
     row = first.iloc[0]
     st.caption(
         f"{int(row['n'])} traces of {int(row['n_problems'])} problems; 95% intervals: "
         f"{row['method']}. 'trace does not name it' keeps only traces without the reference's own "
         "string, right and wrong; 'paraphrases' scores other wordings of the answer."
     )
+    if comparison == "within problems":
+        st.caption(
+            "Traces of one problem share the reference and its number of tokens, so product, "
+            "geometric mean and mean log-probability rank them alike, and the score without "
+            "reasoning, the same for all of them, changes no order. Shaping does: clipped rewards "
+            "tie."
+        )
     with st.expander("All areas", icon=":material/table:"):
         st.dataframe(areas, hide_index=True, key=f"{NAME}-areas-table")
 
@@ -96,13 +184,15 @@ def quality_view(setup: Setup) -> None:
 def _reading(chosen: pd.DataFrame) -> str:
     whole = chosen.query("subset == 'reference' and domain == 'all'").set_index("score")
     scores = whole.drop(index=[LENGTH], errors="ignore")
+    if scores["auc"].isna().all():
+        return "**No problem has a right and a wrong trace to compare.**"
     best = scores.loc[scores["auc"].idxmax()]
     verdict = (
         "better than chance" if best["low"] > 0.5 else "not told from chance by these problems"
     )
     text = (
-        f"**Best is the {SCORE_TITLES[str(best.name)]}: area {best['auc']:.3f} "
-        f"({best['low']:.3f} to {best['high']:.3f}), {verdict}.**"
+        f"**Best of {len(scores)} scores is the {SCORE_TITLES[str(best.name)]}: area "
+        f"{best['auc']:.3f} ({best['low']:.3f} to {best['high']:.3f}), {verdict}.**"
     )
     if LENGTH in whole.index:
         length = whole.loc[LENGTH]
@@ -139,7 +229,14 @@ def length_view(setup: Setup) -> None:
     """Tab: reward against length and entropy."""
     table = setup.scores.references
     rewards = rlpr_rewards(table, setup.options)
-    if setup.source == RECORDED:
+    if not np.isfinite(table[["n_trace_tokens", "entropy"]].to_numpy(dtype=np.float64)).any():
+        st.info(
+            "Lengths and entropies of the traces are not known: the file has no n_trace_tokens and "
+            "no entropy.",
+            icon=":material/info:",
+        )
+        return
+    if setup.many:
         key = options_key(setup)
         outcome = tasks().outcome(
             (f"{NAME}-correlations", key), lambda: correlation_table(table, rewards)
@@ -152,7 +249,8 @@ def length_view(setup: Setup) -> None:
             apart = "differs from 0" if row["low"] > 0 or row["high"] < 0 else "may well be 0"
             st.markdown(
                 f"- Reward and {names[row['with']]}, {row['comparison']}: Spearman "
-                f"**{row['correlation']:+.3f}** ({row['low']:+.3f} to {row['high']:+.3f}), {apart}."
+                f"**{row['correlation']:+.3f}** ({row['low']:+.3f} to {row['high']:+.3f}), "
+                f"{apart}.".replace("-0", "−0")
             )
         st.caption(
             f"{int(found['n'].iloc[0])} traces of {int(found['n_problems'].iloc[0])} problems, "
@@ -161,6 +259,8 @@ def length_view(setup: Setup) -> None:
         )
     left, right = st.columns(2, gap="medium")
     for column, against in ((left, "n_trace_tokens"), (right, "entropy")):
+        if not np.isfinite(table[against].to_numpy(dtype=np.float64)).any():
+            continue
         with column:
             st.plotly_chart(
                 reward_scatter(table, rewards, against),

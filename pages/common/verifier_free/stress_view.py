@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from core.errors import WorkbenchError
-from core.figures.verifier_free import paraphrase_bars, variance_bars
+from core.figures.verifier_free import paraphrase_bars, variance_dots
 from core.labs.verifier_free.aggregates import TITLES, aggregate_all
 from core.labs.verifier_free.estimator import Demonstration, demonstrate
 from core.labs.verifier_free.paraphrase import ParaphraseTest, paraphrase_test
@@ -33,6 +33,10 @@ def _stress(setup: Setup, found: ParaphraseTest) -> None:
             icon=":material/info:",
         )
         return
+    st.caption(
+        "The derivation of a likelihood reward takes the answer to have one wording; 1/2 and 0.5 "
+        "break that. Do other wordings still prefer the same traces?"
+    )
     st.markdown(
         f"**Wording moves the {TITLES[setup.options.score]} {found.ratio.value:.2f} times as much "
         f"as the trace does** (variances; {_interval(found.ratio)}). A part of that is the same "
@@ -70,6 +74,11 @@ def _stress(setup: Setup, found: ParaphraseTest) -> None:
 
 def estimator_view(setup: Setup) -> None:
     """Tab: the demonstration on the likelihoods of the chosen problem."""
+    st.caption(
+        "A checker pays 1 when a sampled answer is right, which happens with the probability R of "
+        "the reference after the trace; VeriFree pays R itself. Both have the same mean. How far "
+        "do they scatter?"
+    )
     left, right = st.columns(2, gap="medium")
     with left:
         group = st.slider(
@@ -99,12 +108,12 @@ def estimator_view(setup: Setup) -> None:
         f"{found.saved:.3g}, by the law of total variance."
     )
     st.plotly_chart(
-        variance_bars(found.table), key=f"{NAME}-variances", alt="Variance of both estimators"
+        variance_dots(found.table), key=f"{NAME}-variances", alt="Variance of both estimators"
     )
     listed = ", ".join(f"{value:.3g}" for value in rewards)
     st.caption(
         f"R of the traces of this problem: {listed}. Each trace is drawn with equal probability, "
-        f"{int(draws):,} groups, seed 0; bars are drawn (whiskers two standard errors), diamonds "
+        f"{int(draws):,} groups, seed 0; dots are drawn (whiskers two standard errors), diamonds "
         "follow from formulas. Gradients are those of a softmax over these traces, not of the "
         "language model. The probability of the reference's tokens counts as that of the answer, "
         "whatever might follow them."

@@ -258,7 +258,7 @@ def test_a_conversation_that_fails_does_so_alone(make_service: MakeService) -> N
 
     service = make_service(CountingModel(formula=formula))
     frame = service.score("length", texts(40))
-    assert frame["error"].tolist() == [""] * 19 + ["twenty is too much"] + [""] * 20
+    assert frame["error"].tolist() == [""] * 19 + ["ValueError: twenty is too much"] + [""] * 20
     expected = [float(n) if n != 20 else np.nan for n in range(1, 41)]
     np.testing.assert_array_equal(frame["reward"], expected)
 
@@ -272,7 +272,9 @@ def test_a_failure_is_not_cached(make_service: MakeService) -> None:
         return 1.5
 
     service = make_service(CountingModel(formula=formula))
-    assert service.score("length", texts(1))["error"].tolist() == ["the connection is gone"]
+    assert service.score("length", texts(1))["error"].tolist() == [
+        "RuntimeError: the connection is gone"
+    ]
     broken[0] = False
     assert service.score("length", texts(1))["reward"].tolist() == [1.5]
 

@@ -60,7 +60,10 @@ def test_effective_votes_lie_under_the_diagonal(ballots):
 def test_the_matrix_has_the_own_order_down_and_drops_empty_outcomes(read):
     found = order_swaps(read)
     figure = figures.order_matrix(found.matrix)
-    assert list(figure.data[0].y) == ["response A", "response B"]
+    assert list(figure.data[0].y) == ["A, shown first", "B, shown second"]
+    assert list(figure.data[0].x) == ["A, shown second", "B, shown first"]
+    assert figure.data[0].text[0] == ["same winner", "first both times"]
+    assert figure.data[0].text[1] == ["second both times", "same winner"]
     grid = found.matrix.set_index(["own", "swapped"])["share"]
     assert figure.data[0].z[0][1] == pytest.approx(grid["A", "B"])
     shares = figures.position_shares(position_shares(read))

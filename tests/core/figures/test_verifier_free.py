@@ -20,7 +20,7 @@ def test_methods_show_each_trace_in_the_colour_of_its_label(table):
     side = rewards.side_by_side(group.reset_index(drop=True).assign(trace_id=list("<bcd")))
     figure = figures.method_bars(side, value="reward")
     assert len(figure.data) == 3
-    assert figure.data[0].x[1][0] == "&lt;"
+    assert figure.data[0].x[0] == "&lt;"
     expected = side.loc[side["method"] == "VeriFree", "reward"]
     assert list(figure.data[0].y) == pytest.approx(list(expected))
     assert figure.data[0].marker.color[0] != figure.data[0].marker.color[2]

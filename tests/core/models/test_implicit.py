@@ -130,7 +130,7 @@ def test_rewards_do_not_depend_on_batch_or_order(folders: dict[str, Path]) -> No
 def test_what_is_too_long_is_cut_and_told(folders: dict[str, Path]) -> None:
     long = make_conversation("Hi", "word " * 200)
     model = load_implicit(card(folders, max_length=40), device="cpu")
-    n_read, n_cut = model.size(long)
+    n_read, n_cut = model.token_counts(long)
     assert (n_read, n_cut > 0) == (40, True)
     assert len(model.token_ratios([long])[0].ratios) == 40 - model.token_ratios([long])[0].n_prompt
     left = load_implicit(card(folders, max_length=40, truncation_side="left"), device="cpu")

@@ -6,8 +6,8 @@ import torch
 from core.errors import ConversationError
 from core.labs.verifier_free.tables import COLUMNS, read_scores
 from core.models.language import LanguageModel
-from core.models.likelihood import Splice, names, read_problem, read_problems, splice
-from core.problems import Problem, Trace
+from core.models.likelihood import Splice, read_problem, read_problems, splice
+from core.problems import Problem, Trace, names
 from tests.tiny import CAUSAL_KINDS, tiny_language_model
 
 PROBLEM = Problem(
@@ -43,10 +43,11 @@ def test_every_reading_equals_the_plain_computation(kind: str):
     parts = splice(model, PROBLEM.question, [t.text for t in PROBLEM.traces], PROBLEM.wordings)
     reading = read_problem(model, PROBLEM, paraphrases=True)
     for number, tokens in enumerate(parts.references):
-        bare = slowly(model, (*parts.prompt, *parts.bridge_without), tokens)
+        blank = int(len(tokens) > 1 and model.tokenizer.decode(list(tokens[:1])) == " ")
+        bare = slowly(model, (*parts.prompt, *parts.bridge_without), tokens)[blank:]
         assert reading.without[number].log_probabilities == pytest.approx(bare, abs=1e-4)
         for trace, own in zip(reading.traces, parts.traces, strict=True):
-            expected = slowly(model, (*parts.prompt, *own, *parts.bridge), tokens)
+            expected = slowly(model, (*parts.prompt, *own, *parts.bridge), tokens)[blank:]
             got = trace.references[number].log_probabilities
             assert got == pytest.approx(expected, abs=1e-4)
             assert got.sum() == pytest.approx(sum(expected), abs=1e-3)
@@ -67,7 +68,8 @@ def test_the_traces_own_tokens_and_entropies_are_those_of_a_plain_pass():
 
 def test_no_token_straddles_a_boundary_and_the_reference_is_the_same_everywhere():
     model = tiny_language_model()
-    how = Splice(bridge=" Answer:", blank="")  # without a line break, so that whole strings would merge
+    # Without a line break or a blank, so that whole strings would merge.
+    how = Splice(bridge=" Answer:", blank="")
     texts = ["The quick brown fox", "the reward mod"]
     parts = splice(model, "Which?", texts, ["el reads"], how)
     whole = model.encode(texts[1] + "el reads")
@@ -83,8 +85,21 @@ def test_pieces_give_the_reference_again_even_within_a_character():
     model = tiny_language_model()
     reading = read_problem(model, PROBLEM, paraphrases=True)
     for reference, text in zip(reading.without, PROBLEM.wordings, strict=True):
-        assert "".join(reference.pieces) == " " + text
+        assert "".join(reference.pieces).lstrip(" ") == text
         assert len(reference.pieces) == len(reference.log_probabilities)
+
+
+def test_a_blank_that_is_a_token_of_its_own_is_read_and_not_scored():
+    model = tiny_language_model()
+    parts = splice(model, PROBLEM.question, ["x"], ["the number", "4"])
+    shown = [model.tokenizer.decode(list(tokens[:1])) for tokens in parts.references]
+    assert shown == [" the", " "]
+    word, digit = read_problem(model, PROBLEM, paraphrases=True).without[:2]
+    assert word.pieces[0] == " the"
+    assert digit.pieces == ("4",)
+    (blank, four) = parts.references[1]
+    expected = slowly(model, (*parts.prompt, *parts.bridge_without, blank), (four,))
+    assert digit.log_probabilities == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_model_without_a_template_reads_the_question_as_it_is(monkeypatch: pytest.MonkeyPatch):

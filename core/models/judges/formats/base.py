@@ -105,10 +105,19 @@ def shown(title: str, text: str) -> str:
     return f"[Start of {title}]\n{text}\n[End of {title}]"
 
 
-def after_thinking(text: str) -> int:
-    """Where the text after the last `</think>` begins; 0 where there is none."""
-    found = text.rfind("</think>")
-    return 0 if found < 0 else found + len("</think>")
+ENDLESS_THINKING = "The thinking does not end: no </think>."
+
+
+def after_thinking(text: str) -> int | None:
+    """Where the text after the last `</think>` begins; 0 where nothing was thought.
+
+    None where thinking begins and does not end: what stands in it is no verdict. A template may
+    open the thinking in the prompt, so an end without a beginning counts.
+    """
+    begun, ended = text.rfind("<think>"), text.rfind("</think>")
+    if begun > ended:
+        return None
+    return 0 if ended < 0 else ended + len("</think>")
 
 
 def one_of(
@@ -120,13 +129,15 @@ def one_of(
         pattern: its first group is what was said.
         what: what is looked for, in words.
     """
-    matches = list(pattern.finditer(text, start))
+    # Cut off, not searched from `start`: there "^" would not match.
+    matches = list(pattern.finditer(text[start:]))
     if not matches:
         return f"No {what} in the text."
     said = {match.group(1) for match in matches}
     if len(said) > 1:
         return f"Several {what}s that differ: {', '.join(sorted(said))}."
-    return matches[-1].group(1), matches[-1].span()
+    first, last = matches[-1].span()
+    return matches[-1].group(1), (start + first, start + last)
 
 
 def numbers_in(text: str) -> tuple[float, ...] | None:

@@ -1,15 +1,18 @@
 r"""DeepSeek-GRM (arXiv 2504.02495): criteria, an analysis, and a score for each response.
 
 One reply judges one response or several; the scores stand in one \boxed{...}, whole numbers from 1
-to 10. The wording is ours. The last box counts; equal highest scores are a tie.
+to 10. The wording is ours. The last box after any thinking counts; equal highest scores are a tie
+(both our reading).
 """
 
 import re
 
 from core.models.judges.formats.base import (
+    ENDLESS_THINKING,
     Asking,
     JudgingFormat,
     Reading,
+    after_thinking,
     highest,
     numbers_in,
     off_scale,
@@ -54,9 +57,14 @@ class DeepSeekGrm(JudgingFormat):
         return [{"role": "user", "content": "\n\n".join(parts)}]
 
     def read(self, text: str, n: int) -> Reading:
-        boxes = list(_BOX.finditer(text))
+        start = after_thinking(text)
+        if start is None:
+            return Reading(problem=ENDLESS_THINKING)
+        boxes = list(_BOX.finditer(text, start))
         if not boxes:
-            cut = "\\boxed{" in text
+            if start and _BOX.search(text):
+                return Reading(problem="A box with scores stands only inside the thinking.")
+            cut = "\\boxed{" in text[start:]
             return Reading(problem="The box is not closed." if cut else "No box with scores.")
         inside = boxes[-1].group(1).strip().strip("[]")
         scores = numbers_in(inside)

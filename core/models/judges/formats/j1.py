@@ -7,6 +7,7 @@ different verdicts there are none (our reading).
 import re
 
 from core.models.judges.formats.base import (
+    ENDLESS_THINKING,
     Asking,
     JudgingFormat,
     Reading,
@@ -63,8 +64,8 @@ class J1Pair(JudgingFormat):
 
     def read(self, text: str, n: int) -> Reading:  # noqa: ARG002
         start = after_thinking(text)
-        if not start and "<think>" in text:
-            return Reading(problem="The thinking does not end: no </think>.")
+        if start is None:
+            return Reading(problem=ENDLESS_THINKING)
         found = one_of(text, _VERDICT, start=start, what="verdict [[A]] or [[B]]")
         if isinstance(found, str):
             return Reading(problem=found)
@@ -91,8 +92,8 @@ class J1Score(JudgingFormat):
 
     def read(self, text: str, n: int) -> Reading:  # noqa: ARG002
         start = after_thinking(text)
-        if not start and "<think>" in text:
-            return Reading(problem="The thinking does not end: no </think>.")
+        if start is None:
+            return Reading(problem=ENDLESS_THINKING)
         found = one_of(text, _SCORE, start=start, what="<score>")
         if isinstance(found, str):
             return Reading(problem=found)

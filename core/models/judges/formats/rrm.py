@@ -7,6 +7,7 @@ counts (our reading: a chain of thought may weigh both before it settles).
 import re
 
 from core.models.judges.formats.base import (
+    ENDLESS_THINKING,
     LETTERS,
     Asking,
     JudgingFormat,
@@ -15,7 +16,7 @@ from core.models.judges.formats.base import (
 )
 from core.schema import Message
 
-_BOX = re.compile(r"\\boxed\{\s*(?:\\text\{)?\s*([^{}]*?)\s*\}?\s*\}")
+_BOX = re.compile(r"\\boxed\{\s*(?:\\text(?:bf|it|rm)?\{)?\s*([^{}]*?)\s*\}?\s*\}")
 _NAME = re.compile(r"assistant\s*([12])", re.IGNORECASE)
 
 INSTRUCTION = """\
@@ -50,6 +51,8 @@ class Rrm(JudgingFormat):
 
     def read(self, text: str, n: int) -> Reading:  # noqa: ARG002
         start = after_thinking(text)
+        if start is None:
+            return Reading(problem=ENDLESS_THINKING)
         boxes = list(_BOX.finditer(text, start))
         if not boxes:
             inside = start and _BOX.search(text)

@@ -8,10 +8,12 @@ Scores run from 1 to 9: one digit each, so that one token holds a score.
 import re
 
 from core.models.judges.formats.base import (
+    ENDLESS_THINKING,
     TIE,
     Asking,
     JudgingFormat,
     Reading,
+    after_thinking,
     off_scale,
     one_of,
 )
@@ -35,7 +37,7 @@ number from 1 (very poor) to 9 (excellent)."""
 
 _VERDICT = re.compile(r"\[\[\s*(A|B|[Tt]ie|TIE)\s*\]\]")
 _LOOSE_VERDICT = re.compile(
-    r"^\W*verdict\W*(?:response\s+)?(A|B|tie)(?=\W*$|\s+is\s+better\b)",
+    r"^\W*verdict\W*(?:response\s+)?(A|B|tie)(?:[^\w\n]*$|\s+is\s+better\b)",
     re.IGNORECASE | re.MULTILINE,
 )
 """A line "Verdict: A" without the brackets; "Verdict: a good answer" is none."""
@@ -82,9 +84,12 @@ class RubricPair(JudgingFormat):
         ]
 
     def read(self, text: str, n: int) -> Reading:  # noqa: ARG002
-        found = one_of(text, _VERDICT, what="verdict")
-        if isinstance(found, str) and not _VERDICT.search(text):
-            found = one_of(text, _LOOSE_VERDICT, what="verdict")
+        start = after_thinking(text)
+        if start is None:
+            return Reading(problem=ENDLESS_THINKING)
+        found = one_of(text, _VERDICT, start=start, what="verdict")
+        if isinstance(found, str) and not _VERDICT.search(text[start:]):
+            found = one_of(text, _LOOSE_VERDICT, start=start, what="verdict")
         if isinstance(found, str):
             return Reading(problem=found)
         said = found[0].upper()
@@ -121,7 +126,10 @@ class RubricScore(JudgingFormat):
         ]
 
     def read(self, text: str, n: int) -> Reading:  # noqa: ARG002
-        found = one_of(text, _SCORE, what="line with a score")
+        start = after_thinking(text)
+        if start is None:
+            return Reading(problem=ENDLESS_THINKING)
+        found = one_of(text, _SCORE, start=start, what="line with a score")
         if isinstance(found, str):
             return Reading(problem=found)
         score = float(found[0])

@@ -133,3 +133,15 @@ def test_planted_errors_are_where_the_label_says() -> None:
         for number, step in enumerate(each.steps):
             left, right = step.split(": ")[1].rstrip(".").split(" = ")
             assert (eval(left) == int(right)) is (number != each.label)
+
+
+def test_the_share_of_position_is_the_ratio_of_sums_of_squares() -> None:
+    from core.labs.process.benchmark import position_share
+
+    table = pd.DataFrame(
+        {"problem_id": ["a", "b"], "scores": [[0.2, 0.8], [0.4, 0.6, 0.5]], "label": [-1, 1]}
+    )
+    # Means by position .3, .7, .5 about the mean .5; whole spread .09 + .09 + .01 + .01 + 0.
+    assert position_share(table) == pytest.approx((2 * 0.04 + 2 * 0.04) / 0.2)
+    equal = table.assign(scores=[[0.5, 0.5], [0.5, 0.5, 0.5]])
+    assert np.isnan(position_share(equal))

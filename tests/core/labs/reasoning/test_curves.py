@@ -1,6 +1,7 @@
 """Voting curves: planted chances, correlation that eats votes, and intervals."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from core.labs.reasoning.ballots import ballots_of
@@ -12,6 +13,7 @@ from core.labs.reasoning.curves import (
     vote_table,
     voting_curves,
 )
+from core.labs.reasoning.judgements import check_judgements
 from core.labs.reasoning.voting import AGGREGATIONS, iid_majority
 from tests.core.labs.reasoning.made import made_judgements
 
@@ -117,3 +119,15 @@ def test_one_item_has_an_estimate_but_no_gain_interval():
     assert np.isnan(found.gain["majority"].low)
     assert np.isnan(found.detectable["majority"])
     assert np.isnan(dependence(ballots_of(made_judgements(1, 3)), FEW).correlation.value)
+
+
+def test_the_share_of_right_votes_is_of_those_that_vote():
+    rows = [
+        {"item_id": item, "order": "AB", "verdict": verdict, "best": "A"}
+        for item, verdicts in (("x", ("A", "A", "B", None)), ("y", (None, None, None, None)))
+        for verdict in verdicts
+    ]
+    votes = vote_table(ballots_of(check_judgements(pd.DataFrame(rows)))).set_index("item_id")
+    assert votes.loc["x", "share_right"] == pytest.approx(2 / 3)
+    assert votes.loc["y", ["n", "unread"]].tolist() == [4, 4]
+    assert np.isnan(votes.loc["y", "share_right"])

@@ -102,3 +102,20 @@ def test_nothing_to_compare_is_no_error():
     found = order_swaps(read)
     assert found.items.empty
     assert found.both.n == 0
+
+
+def test_unread_verdicts_are_apart_from_those_that_name_a_winner():
+    rows = [
+        {"item_id": "x", "order": "AB", "verdict": "A", "best": "A"},
+        {"item_id": "x", "order": "AB", "verdict": None, "best": "A"},
+        {"item_id": "x", "order": "BA", "verdict": "A", "best": "A"},
+        {"item_id": "x", "order": "BA", "verdict": "B", "best": "A"},
+        {"item_id": "x", "order": "BA", "verdict": None, "best": "A"},
+        {"item_id": "x", "order": "BA", "verdict": None, "best": "A"},
+    ]
+    found = order_swaps(check_judgements(pd.DataFrame(rows)))
+    # Of 2 x 4 meetings two name a winner on both sides, and one of these is right in both.
+    assert found.both.value == pytest.approx(1 / 8)
+    assert found.both_named.value == pytest.approx(1 / 2)
+    assert found.flip_rate.value == pytest.approx(1 / 2)
+    assert found.matrix["share"].sum() == pytest.approx(1)

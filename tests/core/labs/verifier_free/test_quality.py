@@ -73,6 +73,22 @@ def test_within_problems_only_pairs_of_one_problem_count():
     assert within.left_out == {"problem with only right or only wrong traces": 1}
 
 
+def test_wordings_are_compared_apart_and_resampled_with_their_problem():
+    scores = [0.9, 0.1, 0.2, 0.8, 0.5, 0.4]
+    right = [True, False] * 3
+    problems, wordings = ["p", "p", "p", "p", "q", "q"], [1, 1, 2, 2, 1, 1]
+    found = auc_estimate(
+        scores, right, problems, rng=np.random.default_rng(0), comparison="within problems",
+        groups=wordings,
+    )  # fmt: skip
+    assert found.value == pytest.approx(2 / 3)  # .9 above .1 and .5 above .4, but .2 below .8
+    assert (found.n, found.n_prompts) == (6, 2)
+    together = auc_estimate(
+        scores, right, problems, rng=np.random.default_rng(0), comparison="within problems"
+    )
+    assert together.value == pytest.approx((2 + 1 + 1) / (4 + 1))
+
+
 def test_the_curve_has_the_area():
     draw = rng(3)
     scores, right = np.round(draw.uniform(size=40), 1), draw.random(40) < 0.5

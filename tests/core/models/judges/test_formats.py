@@ -17,6 +17,12 @@ CASES = [
 def test_every_format_has_a_corpus_of_good_and_broken_outputs() -> None:
     assert {file.stem for file in CORPUS.glob("*.yaml")} == set(FORMATS)
     assert len(CASES) >= 40
+    for file in CORPUS.glob("*.yaml"):
+        cases = yaml.safe_load(file.read_text(encoding="utf-8"))
+        assert len({case["name"] for case in cases}) == len(cases) >= 15
+        assert len({case["text"] for case in cases}) == len(cases)
+        assert sum("problem" in case for case in cases) >= 5
+        assert sum("problem" not in case for case in cases) >= 5
 
 
 @pytest.mark.parametrize(("name", "case"), CASES)

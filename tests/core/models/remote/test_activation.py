@@ -76,3 +76,9 @@ def test_the_number_format_is_read_off_a_value() -> None:
     assert rounding_step(0.75 + 2**-11) == 2**-11
     assert rounding_step(float(np.float32(0.7))) == 2**-24
     assert rounding_step(0.7) == 2**-24  # printed with fewer digits, it still was a float32
+
+
+def test_values_of_plus_and_minus_one_are_a_normalised_embedding() -> None:
+    probe = judge_activation([1.0, -1.0, 0.9999, -1.0, 1.0, 1.0])
+    assert probe.state == "constant"
+    assert "only the sign is left" in probe.detail

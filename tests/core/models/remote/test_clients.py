@@ -265,6 +265,7 @@ def test_braces_in_a_conversation_stay_as_they_are() -> None:
     ("value", "said"),
     [
         (math.nan, "nan, not a finite"),
+        (-(10**400), "inf, not a finite"),
         (None, "null"),
         ("text", "base64"),
         ([], "empty list"),

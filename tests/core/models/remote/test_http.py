@@ -37,6 +37,24 @@ def connection(server: EngineServer) -> Connection:
     return Connection(endpoint_for(server, timeout_s=0.4), backoff=FAST)
 
 
+@pytest.mark.parametrize("status", [502, 504])
+def test_a_gateway_is_asked_again(
+    server: EngineServer, connection: Connection, status: int
+) -> None:
+    server.faults.append(server.refused(status, "upstream"))
+    connection.post("/classify", BODY)
+    assert len(server.posts) == 2
+
+
+def test_a_server_that_is_late_twice_is_asked_no_more(
+    server: EngineServer, connection: Connection
+) -> None:
+    server.faults.extend(["slow"] * 9)
+    with pytest.raises(RemoteTimeoutError):
+        connection.post("/classify", BODY)
+    assert len(server.posts) == 2
+
+
 @pytest.mark.parametrize("fault", ["429", "500", "503", "drop", "cut", "slow"])
 def test_what_may_pass_is_tried_again(
     server: EngineServer, connection: Connection, fault: str
