@@ -110,4 +110,7 @@ def _show(report: ParityReport) -> None:
     shown = report.table.rename(columns={"first": report.first, "second": report.second})
     if not shown["error"].any():
         shown = shown.drop(columns="error")
+    # Numbers first: in half a page the texts leave no room beside them.
+    texts = ["prompt", "response"]
+    shown = shown[[*(name for name in shown.columns if name not in texts), *texts]]
     st.dataframe(shown, hide_index=True, key="parity-table", alt="Rewards of the ten texts")
