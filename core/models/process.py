@@ -154,7 +154,7 @@ class ProcessRewardModel(ConversationRewardModel):
         return found
 
     def _tagged(self, conversation: Conversation) -> list[_Tagged]:
-        """What is passed: one text with all tags, or for turns one prompt for each step."""
+        """What is passed: one text with all tags, or where turns need it one for each step."""
         turns, response = split_conversation(conversation)
         steps = split_steps(response, self.part.separator)
         if not steps:
@@ -193,7 +193,10 @@ class ProcessRewardModel(ConversationRewardModel):
         return _Tagged((*head, *read["input_ids"]), tuple(positions), steps)
 
     def _in_turns(self, turns: Sequence[Message], steps: tuple[str, ...]) -> list[_Tagged]:
-        """Each step as a user's turn, those before it answered by the good token."""
+        """Each step as a user's turn, those before it answered by the good token.
+
+        One text for all steps, or one for each where a template does not just append turns.
+        """
         read = with_system_rule(turns, self.card.input)
         if not read or read[-1]["role"] != "user":
             raise ConversationError(
@@ -207,6 +210,11 @@ class ProcessRewardModel(ConversationRewardModel):
             tokens = prompt_tokens(self.model, said, self.card.input)
             found.append(_Tagged(tokens, (len(tokens) - 1,), steps[: number + 1]))
             said = [*said, {"role": "assistant", "content": self.part.good}]
+        last = found[-1]
+        if all(last.tokens[: len(each.tokens)] == each.tokens for each in found):
+            # Each prompt begins the next one, so one pass over the last reads them all.
+            positions = tuple(len(each.tokens) - 1 for each in found)
+            return [_Tagged(last.tokens, positions, steps)]
         return found
 
 
