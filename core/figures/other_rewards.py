@@ -57,7 +57,7 @@ def step_strip(
         figure.add_hline(y=threshold, line={"color": NEUTRAL, "dash": "dot", "width": 1})
     if label is not None and label >= 0:
         figure.add_annotation(
-            x=label + 1, y=0, yshift=-12, text="wrong", showarrow=False, font={"color": SERIES[4]}
+            x=label + 1, y=1.1, text="wrong", showarrow=False, font={"color": SERIES[4]}
         )
     figure.update_xaxes(tickmode="array", tickvals=numbers)
     figure.update_yaxes(range=[0, 1.18], tickvals=[0, 0.5, 1])

@@ -202,8 +202,10 @@ def _show(scored: ScoredChains, found: FirstErrors, ranking: pd.DataFrame) -> No
             else "."
         )
     )
+    if found.f1.low == found.f1.high:
+        st.caption("An interval without width: the solutions agree, and too few of them to differ.")
     st.dataframe(
-        ranking,
+        ranking.dropna(axis="columns", how="all"),  # solutions of one length: nothing to correlate
         hide_index=True,
         width="stretch",
         column_config={

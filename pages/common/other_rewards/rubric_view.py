@@ -196,6 +196,7 @@ def _shift(shift: RankShift, scored: ScoredRubric, names: list[str]) -> None:
             key=f"{NAME}-slopes",
             width="stretch",
         )
+        st.caption("Green: the rubric ranks it higher; red: lower; grey: in the same place.")
     with right:
         n = shift.kendall.n
         sure = "" if shift.kendall.low > 0 or shift.kendall.high < 0 else " It may be none at all."
@@ -212,10 +213,17 @@ def _shift(shift: RankShift, scored: ScoredRubric, names: list[str]) -> None:
             "shift", key=abs, ascending=False
         )
         st.dataframe(
-            moved[["response", "rank_first", "rank_second", "shift"]],
+            moved[["rank_first", "rank_second", "shift", "response"]],
             hide_index=True,
             width="stretch",
             height=180,
+            column_config={
+                "rank_first": st.column_config.NumberColumn(f"by {SCALAR}", width="small"),
+                "rank_second": st.column_config.NumberColumn("by rubric", width="small"),
+                "shift": st.column_config.NumberColumn(
+                    "moved", format="%+.1f", width="small", help="Places won by the rubric."
+                ),
+            },
         )
 
 

@@ -1,6 +1,7 @@
 """Tab: a scalar reward model on the same items, what judgements cost, and what others report."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,27 @@ from pages.common.reasoning.words import difference_words
 from pages.common.reasoning.work import budget_of, keep
 
 STORED, MODEL = "rewards in the file", "a model here"
+AGAINST = {
+    "scalar": "scalar model",
+    "scalar_low": "from",
+    "scalar_high": "to",
+    "judge": "judge",
+    "judge_low": "from ",
+    "judge_high": "to ",
+    "difference": "judge minus scalar",
+    "low": "from  ",
+    "high": "to  ",
+    "p_value": "p",
+    "p_adjusted": "p adjusted",
+    "detectable": "detectable",
+}
+BUDGET = {
+    "value": "accuracy",
+    "low": "from",
+    "high": "to",
+    "per_1000": "for each 1,000 tokens",
+    "gain_per_1000": "above guessing, for each 1,000",
+}
 
 
 def scalar_view(setup: Setup) -> None:
@@ -169,11 +191,13 @@ def _shown(found: ScalarAgainst, words: str, aggregation: str) -> None:
             alt="Accuracy of the judge minus that of the scalar model by subset",
         )
     with right:
-        st.dataframe(table, hide_index=True, key=f"{NAME}-against-table")
+        st.dataframe(
+            table, hide_index=True, key=f"{NAME}-against-table", column_config=_named(AGAINST)
+        )
     name = figures.AGGREGATION_NAMES[aggregation]
     st.caption(
         f"Judge: {name}, {words}. Paired by item, 95 % intervals over items (no arms: one item, "
-        "or all alike, which is no certainty). p_adjusted controls "
+        "or all alike, which is no certainty). p adjusted controls "
         "false discoveries over subsets; detectable is the smallest difference that would have "
         "been found four times in five."
     )
@@ -199,4 +223,13 @@ def _budget(curve: pd.DataFrame, scalar: float | None, aggregation: str) -> None
     )
     st.caption("What the judge reads is not counted. Band: 95 % interval over items.")
     with st.expander("The budget as a table", icon=":material/table:"):
-        st.dataframe(curve, hide_index=True, key=f"{NAME}-budget-table")
+        st.dataframe(
+            curve, hide_index=True, key=f"{NAME}-budget-table", column_config=_named(BUDGET)
+        )
+
+
+def _named(columns: Mapping[str, str]) -> dict[str, Any]:
+    """Shown names of columns with numbers, to three digits."""
+    return {
+        name: st.column_config.NumberColumn(shown, format="%.3f") for name, shown in columns.items()
+    }
