@@ -94,7 +94,7 @@ CHECKS: dict[str, dict[str, str]] = {
         ),
         "implicit": "np.isfinite(implicit).all() and np.ptp(implicit) > 0",
         "the end of the turn": "all(each.pieces[-1] == '<|im_end|>' for each in readings)",
-        "length": "length.effects[0].accuracy.n == 6",
+        "length": "length.effects[0].accuracy.n == N_PAIRS",
         "aggregates": "np.isclose(aggregates['product'], 0.36) and aggregates['min'] == 0.5",
         "steps": "all(len(each.scores) == 4 for each in steps)",
         "first errors": "0 <= found.on_erroneous.value <= 1",

@@ -187,7 +187,8 @@ def _one_text() -> None:
     )
     cut = f" {reading.n_cut} tokens were cut." if reading.n_cut else ""
     st.caption(
-        f"{n} tokens with the end of the turn (dotted: the sum so far); the log-ratios sum to {reading.ratios.sum():+.3f} "
+        f"{n} tokens with the end of the turn (dotted: the sum so far); the log-ratios "
+        f"sum to {reading.ratios.sum():+.3f} "
         f"nats, {reading.ratios.mean():+.4f} per token. The largest is token {best + 1}, "
         f"“{plain(reading.pieces[best].strip())}”, with {reading.ratios[best]:+.3f}.{cut}"
     )
