@@ -9,13 +9,13 @@ import pytest
 import yaml
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common.task_order.setup import EXAMPLE, NAME, RECORDED, SOURCES, TYPED, UPLOAD
 from core.engine.service import RewardService
 from core.rollouts import recorded
-from pages.common.task_order.setup import EXAMPLE, NAME, RECORDED, SOURCES, TYPED, UPLOAD
 from tests.core.labs.task_order.planted import example, planted_table
 from tests.pages.conftest import ROOT, TIMEOUT_S, until
 
-PAGE = "pages/labs/task_order.py"
+PAGE = "app_pages/labs/task_order.py"
 ORDERS, OBSERVED, ASSUMPTIONS, BREAK, ENTROPY = (
     ":material/sort: Every order",
     ":material/fact_check: Predicted against observed",

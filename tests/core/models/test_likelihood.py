@@ -67,7 +67,9 @@ def test_the_traces_own_tokens_and_entropies_are_those_of_a_plain_pass():
 
 def test_no_token_straddles_a_boundary_and_the_reference_is_the_same_everywhere():
     model = tiny_language_model()
-    how = Splice(bridge=" Answer:", blank="")  # without a line break, so that whole strings would merge
+    how = Splice(
+        bridge=" Answer:", blank=""
+    )  # without a line break, so that whole strings would merge
     texts = ["The quick brown fox", "the reward mod"]
     parts = splice(model, "Which?", texts, ["el reads"], how)
     whole = model.encode(texts[1] + "el reads")
