@@ -96,17 +96,24 @@ def _recorded(name: str) -> ChosenRollouts | None:
         st.info(plain(str(error)), icon=":material/info:")
         return None
     outcome = tasks().outcome(
-        ("rollouts", "recorded", found.name, str(found.folder)), lambda: read_rollouts(found.name)
+        ("rollouts", "recorded", found.name, _state(found)), lambda: read_rollouts(found.name)
     )
     if not is_there(outcome, f"Reading the recorded runs: {plain(found.title)} …"):
         return None
     return _of_collection(found, outcome.value)
 
 
+def _state(found: Collection) -> str:
+    """Of the files of recorded runs: another one as soon as they were recorded anew."""
+    files = sorted(path for path in found.folder.iterdir() if path.is_file())
+    states = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return content_id([str(found.folder), states])
+
+
 def _of_collection(found: Collection, table: pd.DataFrame) -> ChosenRollouts:
     return ChosenRollouts(
         table=table,
-        key=content_id(["recorded", found.name, len(table)]),
+        key=content_id(["recorded", found.name, _state(found)]),
         source=found.title,
         runs=tuple(dict.fromkeys(table["run"])),
         base_runs=found.base_runs,

@@ -167,7 +167,7 @@ def test_held_assumptions_are_not_called_broken(service, folder):
 def test_entropies_and_the_temperature_equivalent(service, folder):
     record(folder, planted_table(example()))
     test = opened(ENTROPY)
-    assert "sharpens (-0.100)" in marked(test)
+    assert "sharpens (-0.100, 95 % interval -0.100 to -0.100" in marked(test)
     target = next(n for n in test.number_input if n.label.startswith("Entropy after"))
     target.set_value(0.4411)
     settled(test.run())

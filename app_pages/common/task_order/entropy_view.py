@@ -38,12 +38,8 @@ def entropy_view(setup: Setup) -> None:
 
 def _traces(found: EntropyTraces) -> None:
     changes = found.changes
-    own = changes.groupby("trained", sort=False)["change"].mean()
-    told = "; ".join(
-        f"{plain(str(task))} {'flattens' if value > 0 else 'sharpens'} ({value:+.3f})"
-        for task, value in own.items()
-    )
-    st.markdown(f"**By mean change of entropy over all tested tasks:** {told}.")
+    told = "; ".join(_told(row) for row in found.overall.to_dict("records"))
+    st.markdown(f"**By mean change of entropy over all tested tasks, nats per token:** {told}.")
     left, right = st.columns([0.42, 0.58], gap="medium")
     with left:
         st.plotly_chart(
@@ -72,6 +68,22 @@ def _traces(found: EntropyTraces) -> None:
         st.dataframe(changes, hide_index=True, key=f"{NAME}-entropy-table")
     for reason, n in found.left_out.items():
         st.caption(f":material/info: Left out: {plain(reason)} ({n}).")
+
+
+def _told(row: dict[str, object]) -> str:
+    """One trained task's effect on the entropy, in words that its interval allows."""
+    change, low, high = (float(str(row[name])) for name in ("change", "low", "high"))
+    if np.isnan(low):
+        word = "has no interval"
+    elif low <= 0 <= high:
+        word = "cannot be told from no change"
+    else:
+        word = "flattens" if change > 0 else "sharpens"
+    ends = "" if np.isnan(low) else f", 95 % interval {low:+.3f} to {high:+.3f}"
+    return (
+        f"{plain(str(row['trained']))} {word} ({change:+.3f}{ends}, {row['n_tasks']} tasks, "
+        f"{row['n_problems']} problems)"
+    )
 
 
 def _temperature() -> None:
