@@ -4,9 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.common.service import warm_up
+from app_pages.common.service import warm_up
 
-IMAGES = Path(__file__).parent / "pages" / "common"
+IMAGES = Path(__file__).parent / "app_pages" / "common"
 
 st.set_page_config(
     page_title="Reward workbench",
@@ -20,13 +20,13 @@ warm_up()
 SECTIONS = {
     "": [
         st.Page(
-            "pages/play/playground.py",
+            "app_pages/play/playground.py",
             title="Playground",
             icon=":material/edit_note:",
             default=True,
         ),
         st.Page(
-            "pages/compare/compare.py",
+            "app_pages/compare/compare.py",
             title="Compare",
             icon=":material/compare_arrows:",
             url_path="compare",
@@ -34,61 +34,61 @@ SECTIONS = {
     ],
     "Labs": [
         st.Page(
-            "pages/labs/prompt_awareness.py",
+            "app_pages/labs/prompt_awareness.py",
             title="Prompt awareness",
             icon=":material/psychology_alt:",
             url_path="prompt-awareness",
         ),
         st.Page(
-            "pages/labs/invariance.py",
+            "app_pages/labs/invariance.py",
             title="Counterfactual invariance",
             icon=":material/balance:",
             url_path="invariance",
         ),
         st.Page(
-            "pages/labs/tool_errors.py",
+            "app_pages/labs/tool_errors.py",
             title="Tool errors",
             icon=":material/build_circle:",
             url_path="tool-errors",
         ),
         st.Page(
-            "pages/labs/task_order.py",
+            "app_pages/labs/task_order.py",
             title="Task order",
             icon=":material/format_list_numbered:",
             url_path="task-order",
         ),
         st.Page(
-            "pages/labs/collapse.py",
+            "app_pages/labs/collapse.py",
             title="Collapse",
             icon=":material/compress:",
             url_path="collapse",
         ),
         st.Page(
-            "pages/labs/diversity.py",
+            "app_pages/labs/diversity.py",
             title="Diversity",
             icon=":material/diversity_3:",
             url_path="diversity",
         ),
         st.Page(
-            "pages/labs/self_rewarding.py",
+            "app_pages/labs/self_rewarding.py",
             title="Self-rewarding",
             icon=":material/cached:",
             url_path="self-rewarding",
         ),
         st.Page(
-            "pages/labs/reasoning.py",
+            "app_pages/labs/reasoning.py",
             title="Reasoning",
             icon=":material/gavel:",
             url_path="reasoning",
         ),
         st.Page(
-            "pages/labs/verifier_free.py",
+            "app_pages/labs/verifier_free.py",
             title="Verifier-free",
             icon=":material/rule_folder:",
             url_path="verifier-free",
         ),
         st.Page(
-            "pages/labs/other_rewards.py",
+            "app_pages/labs/other_rewards.py",
             title="Other rewards",
             icon=":material/category:",
             url_path="other-rewards",
@@ -96,13 +96,13 @@ SECTIONS = {
     ],
     "Evaluate": [
         st.Page(
-            "pages/evaluate/evaluate.py",
+            "app_pages/evaluate/evaluate.py",
             title="Evaluate",
             icon=":material/fact_check:",
             url_path="evaluate",
         ),
         st.Page(
-            "pages/results/runs.py",
+            "app_pages/results/runs.py",
             title="Saved runs",
             icon=":material/folder_open:",
             url_path="runs",
@@ -110,7 +110,7 @@ SECTIONS = {
     ],
     "Setup": [
         st.Page(
-            "pages/setup/models.py",
+            "app_pages/setup/models.py",
             title="Models",
             icon=":material/deployed_code:",
             url_path="models",

@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,13 +42,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@contextmanager
+def running_server(folder: Path) -> Iterator[Server]:
     """A workbench with folders of its own; only the converted base is shared."""
     if package_file() is None:
         pytest.skip("the embedded language model's package is not installed")
     prepare_base()
-    folder = tmp_path_factory.mktemp("workbench")
     (folder / "cache").mkdir()
     (folder / "cache" / "models").symlink_to(base_folder().parent)
     environment = os.environ | {
@@ -73,6 +73,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             process.wait(15)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The workbench that all journeys share."""
+    with running_server(tmp_path_factory.mktemp("workbench")) as found:
+        yield found
+
+
+@pytest.fixture
+def fresh_server(tmp_path: Path) -> Iterator[Server]:
+    """A workbench that nobody has visited yet."""
+    with running_server(tmp_path) as found:
+        yield found
 
 
 def wait_until_healthy(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

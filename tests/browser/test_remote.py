@@ -73,10 +73,6 @@ def test_connect_see_it_flagged_mend_the_card_and_see_it_hold(
 ):
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
-    # By the front page: whoever follows a link to a page as the first visitor of a process gets
-    # "Page not found" over it, which Streamlit shows because there is a folder named pages.
-    page.goto(workbench.address)
-    expect(page.get_by_role("link", name="Playground")).to_be_visible(timeout=LOADED_MS)
     page.goto(f"{workbench.address}/models")
     box = page.locator(".st-key-endpoint-lab")
     expect(box.get_by_text("vLLM 0.11.2")).to_be_visible(timeout=LOADED_MS)

@@ -40,7 +40,7 @@ def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RewardS
     for name, function in (("words", n_words), ("shouts", n_shouts), ("broken", fails)):
         made.register(FunctionRewardModel(name, function))
     monkeypatch.setattr("core.engine.service._service", made)
-    monkeypatch.setattr("pages.common.service.warm_up", lambda: None)
+    monkeypatch.setattr("app_pages.common.service.warm_up", lambda: None)
     st.cache_resource.clear()
     st.cache_data.clear()
     yield made

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
+from app_pages.common import background
+from app_pages.common.background import Tasks
 from core.errors import ModelNotFoundError
-from pages.common import background
-from pages.common.background import Tasks
 
 
 def finished(tasks: Tasks, key: str, compute):

@@ -10,12 +10,12 @@ import pytest
 import yaml
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common.collapse.setup import NAME
 from core.labs.collapse.analysis import CollapseOptions, analyse
 from core.rollouts import recorded
-from pages.common.collapse.setup import NAME
 from tests.core.labs.collapse.tables import rollouts
 
-PAGE = "pages/labs/collapse.py"
+PAGE = "app_pages/labs/collapse.py"
 OVERVIEW, PROBLEMS, AT_K, BONUS = (
     ":material/insights: Overview",
     ":material/grid_on: Problems",

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common import lab_run, pair_choice
+from app_pages.compare.examples import table_key
+from app_pages.compare.head_to_head import scatter_key
+from app_pages.compare.parts import PARTS
 from core.engine.service import RewardService
 from core.labs.attributes.extractors import n_words as words_of
 from core.models.function import FunctionRewardModel
 from core.pair_sources import authored_pairs, first_prompts
 from core.runs import list_runs
 from core.schema import Conversation, with_response
-from pages.common import lab_run, pair_choice
-from pages.compare.examples import table_key
-from pages.compare.head_to_head import scatter_key
-from pages.compare.parts import PARTS
 from tests.pages.conftest import n_shouts, n_words, until
 
-PAGE = "pages/compare/compare.py"
+PAGE = "app_pages/compare/compare.py"
 N_PAIRS = 20
 BUSY = ("Computing", "Preparing", "Counting", "Measuring the noise floors", "Saving")
 

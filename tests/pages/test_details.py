@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common import details, model_view
+from app_pages.common.attribution import heat_pieces
+from app_pages.common.model_view import token_pieces
 from core.engine.attribution import Attribution
 from core.engine.templating import EncodedConversation
 from core.models.base import TokenSequence
-from pages.common import details, model_view
-from pages.common.attribution import heat_pieces
-from pages.common.model_view import token_pieces
 from tests.pages.conftest import answer, typed, until_measured
 
 TABS = (details.HISTORY, details.WORDS, details.READING, details.EXPORT)
@@ -86,7 +86,7 @@ def test_no_tab_logs_a_deprecation(app: AppTest, tab: str, caplog: pytest.LogCap
     with caplog.at_level(logging.WARNING):
         until_measured(app.run())
         opened(app, tab)
-        app.switch_page("pages/setup/models.py").run()
+        app.switch_page("app_pages/setup/models.py").run()
     assert not app.exception
     messages = [record.getMessage() for record in caplog.records]
     old = [m for m in messages if "deprecat" in m.lower() or "will be removed" in m.lower()]
@@ -135,7 +135,7 @@ def test_a_unit_that_could_not_be_computed_has_no_colour():
 
 
 def test_markup_in_tokens_stays_text():
-    from pages.common.markup import pieces_html
+    from app_pages.common.markup import pieces_html
 
     markup = pieces_html(token_pieces(encoded(tokens=("<b>", "&", '"', "x"))))
     assert "<b>" not in markup

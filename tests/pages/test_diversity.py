@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common.diversity.setup import NAME
 from core.embeddings import carried_folder
 from core.labs.diversity import frontier, groups
 from core.labs.diversity.calibrated import DEFAULT, RECORDED, calibrated_threshold
 from core.labs.diversity.similarity import prepare
 from core.rollouts.recorded import read_rollouts
-from pages.common.diversity.setup import NAME
 from tests.pages.conftest import ROOT, TIMEOUT_S, until
 
-PAGE = "pages/labs/diversity.py"
+PAGE = "app_pages/labs/diversity.py"
 FRONTIER, MAP, CLASSES, REWARD, CALIBRATION = (
     ":material/moving: Frontier",
     ":material/scatter_plot: Map",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pages.common import editor
-from pages.common.editor import Acknowledgement, Edit, parse_edit
+from app_pages.common import editor
+from app_pages.common.editor import Acknowledgement, Edit, parse_edit
 
 TURNS = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
 

@@ -7,12 +7,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common import details
+from app_pages.common.examples import EXAMPLES
 from core.engine.service import RewardService
 from core.engine.templating import encode
 from core.models import load
 from core.models.embedded import base_folder, package_file, prepare_base
-from pages.common import details
-from pages.common.examples import EXAMPLES
 from tests.pages import conftest
 from tests.pages.conftest import ROOT, answer, until_measured
 
@@ -36,7 +36,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RewardService]
         patch.setattr(conftest, "TIMEOUT_S", PATIENCE_S)
         made = RewardService()
         patch.setattr("core.engine.service._service", made)
-        patch.setattr("pages.common.service.warm_up", lambda: None)
+        patch.setattr("app_pages.common.service.warm_up", lambda: None)
         st.cache_resource.clear()
         st.cache_data.clear()
         yield made

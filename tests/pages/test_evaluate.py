@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common.evaluation import own_pairs, public_benchmarks
 from core.engine.service import RewardService
 from core.pair_sources import authored_pairs, first_prompts
 from core.runs import list_runs
-from pages.common.evaluation import own_pairs, public_benchmarks
 from tests.pages.conftest import ROOT, TIMEOUT_S, n_words, until
 
-PAGE = "pages/evaluate/evaluate.py"
+PAGE = "app_pages/evaluate/evaluate.py"
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 
 from streamlit.testing.v1 import AppTest
 
-from pages.common.examples import EXAMPLES
+from app_pages.common.examples import EXAMPLES
 from tests.pages.conftest import answer, editor_data, typed, until_measured
 
 

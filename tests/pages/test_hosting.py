@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pages.common import hosting
+from app_pages.common import hosting
 
 
 class _Streamlit:

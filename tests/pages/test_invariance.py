@@ -8,6 +8,11 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common.invariance.battery_view import changes_key, effects_key
+from app_pages.common.invariance.heads import COEFFICIENTS
+from app_pages.common.invariance.heads_view import PLANTED, REAL
+from app_pages.common.invariance.setup import DEFAULT_EDITS, NAME, choice_key, group_key
+from app_pages.common.pair_choice import TYPED
 from core.engine.service import RewardService
 from core.labs.attributes import attributes
 from core.labs.invariance import battery
@@ -19,15 +24,10 @@ from core.pair_sources import authored_pairs, first_prompts
 from core.perturbations import get, perturbations
 from core.report import result_sections
 from core.schema import Conversation
-from pages.common.invariance.battery_view import changes_key, effects_key
-from pages.common.invariance.heads import COEFFICIENTS
-from pages.common.invariance.heads_view import PLANTED, REAL
-from pages.common.invariance.setup import DEFAULT_EDITS, NAME, choice_key, group_key
-from pages.common.pair_choice import TYPED
 from tests import tiny
 from tests.pages.conftest import ROOT, TIMEOUT_S, until
 
-PAGE = "pages/labs/invariance.py"
+PAGE = "app_pages/labs/invariance.py"
 BATTERY, ATTRIBUTES, RATES, HEADS = (
     ":material/rule: Edits",
     ":material/bar_chart: Attributes",

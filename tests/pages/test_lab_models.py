@@ -8,7 +8,7 @@ from tests.pages.conftest import TIMEOUT_S
 
 SCRIPT = """
 import streamlit as st
-from pages.common.model_choice import choose_lab_models
+from app_pages.common.model_choice import choose_lab_models
 
 def lab():
     st.session_state["got"] = choose_lab_models("lab", default=["words", "gone"], most=2)

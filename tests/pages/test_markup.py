@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from pages.common.markup import Piece, heat_html, pieces_html, plain, table_html
+from app_pages.common.markup import Piece, heat_html, pieces_html, plain, table_html
 
 NASTY = (
     '<img src=x onerror="alert(1)"> & </div><script>alert(2)</script> :red[x] **b** \u202eאבג 🎉'

@@ -11,7 +11,7 @@ from core.models.catalogue import list_cards
 @pytest.fixture
 def models_page(app: AppTest) -> AppTest:
     app.run()
-    return app.switch_page("pages/setup/models.py").run()
+    return app.switch_page("app_pages/setup/models.py").run()
 
 
 def test_every_card_is_in_the_table(models_page: AppTest):
@@ -54,7 +54,7 @@ def test_a_broken_card_is_named_and_the_rest_is_there(app: AppTest, tmp_path: Pa
     folder.mkdir(parents=True)
     (folder / "mine.yaml").write_text("id: mine\nfamily: wizardry\n")
     app.run()
-    app.switch_page("pages/setup/models.py").run()
+    app.switch_page("app_pages/setup/models.py").run()
     assert any("mine" in warning.value for warning in app.warning)
     assert "pocket" in list(app.dataframe[0].value["id"])
 

@@ -2,11 +2,11 @@
 
 import pytest
 
+from app_pages.common.examples import EXAMPLES
+from app_pages.common.one_click import apply_perturbation
+from app_pages.common.workspace import Workspace
 from core.perturbations.base import GROUPS
 from core.perturbations.registry import perturbations
-from pages.common.examples import EXAMPLES
-from pages.common.one_click import apply_perturbation
-from pages.common.workspace import Workspace
 from tests.pages.conftest import answer, typed
 
 NAMES = [perturbation.name for perturbation in perturbations()]

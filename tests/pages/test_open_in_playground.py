@@ -2,9 +2,9 @@
 
 import pytest
 
+from app_pages.common.workspace import Workspace
 from core.errors import VersionError
 from core.versions import MAX_VERSIONS
-from pages.common.workspace import Workspace
 from tests.pages.conftest import answer
 
 

@@ -7,20 +7,20 @@ import pytest
 import yaml
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common.choices import choice_key
+from app_pages.common.other_rewards import rubric_view
+from app_pages.common.other_rewards.process_view import QUESTION, STEPS
+from app_pages.common.other_rewards.work import NAME
 from core.engine.service import RewardService
 from core.labs.process.aggregation import aggregate_steps
 from core.models.card import RewardModelCard
 from core.models.loading import load_card_model
 from core.models.process import ProcessRewardModel
 from core.schema import make_conversation
-from pages.common.choices import choice_key
-from pages.common.other_rewards import rubric_view
-from pages.common.other_rewards.process_view import QUESTION, STEPS
-from pages.common.other_rewards.work import NAME
 from tests.pages.conftest import ROOT, TIMEOUT_S, answer, typed, until, until_measured
 from tests.tiny import save_language_model
 
-PAGE = "pages/labs/other_rewards.py"
+PAGE = "app_pages/labs/other_rewards.py"
 IMPLICIT, PROCESS, RUBRIC = (
     ":material/difference: Implicit",
     ":material/stairs: Process",

@@ -3,8 +3,8 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common.examples import EXAMPLES
 from core.reference import reference_responses
-from pages.common.examples import EXAMPLES
 from tests.pages.conftest import answer, editor_data, typed, until_measured
 
 

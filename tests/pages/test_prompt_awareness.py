@@ -9,18 +9,18 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common.pair_choice import TYPED
+from app_pages.common.prompt_awareness import live_view, parts_view
+from app_pages.common.prompt_awareness.setup import NAME, choice_key
 from core.engine.service import RewardService
 from core.labs.prompt_awareness import ablations, swaps
 from core.labs.prompt_awareness.prompt_free import ESTIMATORS
 from core.models.function import FunctionRewardModel
 from core.pair_sources import authored_pairs, first_prompts
 from core.schema import Conversation
-from pages.common.pair_choice import TYPED
-from pages.common.prompt_awareness import live_view, parts_view
-from pages.common.prompt_awareness.setup import NAME, choice_key
 from tests.pages.conftest import ROOT, TIMEOUT_S, until
 
-PAGE = "pages/labs/prompt_awareness.py"
+PAGE = "app_pages/labs/prompt_awareness.py"
 SWAPS, LIVE, MATRIX, PARTS, ABLATIONS, BOARD = (
     ":material/shuffle: Swapped prompts",
     ":material/edit: One pair, live",

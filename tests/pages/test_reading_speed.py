@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from app_pages.common import service as pages_service
+from app_pages.common.service import reading_speed, reference_rewards, speed_is_coming
 from core.engine.service import RewardService
 from core.models.card import RewardModelCard
 from core.models.loading import load_card_model
-from pages.common import service as pages_service
-from pages.common.service import reading_speed, reference_rewards, speed_is_coming
 from tests import tiny
 from tests.pages.conftest import TIMEOUT_S
 

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
+from app_pages.common import readings
+from app_pages.common.readings import Reading, SessionJobs, read_rewards
 from core.engine.service import RewardService
 from core.errors import ModelLoadError
-from pages.common import readings
-from pages.common.readings import Reading, SessionJobs, read_rewards
 from tests.pages.conftest import answer
 
 
@@ -45,7 +45,7 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     service = RewardService(loader=refuse)
     monkeypatch.setattr("core.engine.service._service", service)
-    monkeypatch.setattr("pages.common.service.warm_up", lambda: None)
+    monkeypatch.setattr("app_pages.common.service.warm_up", lambda: None)
     return made
 
 

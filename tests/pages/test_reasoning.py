@@ -9,14 +9,14 @@ import pytest
 import yaml
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common.reasoning.setup import NAME
+from app_pages.common.reasoning.traces_view import verdict_span
 from core import judgements as recordings
 from core.engine.service import RewardService
-from pages.common.reasoning.setup import NAME
-from pages.common.reasoning.traces_view import verdict_span
 from tests.core.labs.reasoning.made import made_judgements
 from tests.pages.conftest import ROOT, TIMEOUT_S, until
 
-PAGE = "pages/labs/reasoning.py"
+PAGE = "app_pages/labs/reasoning.py"
 VOTING, TRACES, ORDERS, ADAPTIVE, TOURNAMENTS, SCALAR = (
     ":material/how_to_vote: Voting",
     ":material/article: Traces",

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common.reasoning.live_run import LiveRun
+from app_pages.common.reasoning.live_view import NAME
 from core import judgements as recordings
 from core.engine.service import RewardService
 from core.models.judges.formats import FORMATS
-from pages.common.reasoning.live_run import LiveRun
-from pages.common.reasoning.live_view import NAME
 from tests.pages.conftest import ROOT, TIMEOUT_S
 from tests.tiny import save_language_model
 
-PAGE = "pages/labs/reasoning.py"
+PAGE = "app_pages/labs/reasoning.py"
 LIVE = ":material/play_circle: Live"
 JUDGES = {"tiny-pair": "rubric-pair", "tiny-score": "rubric-score"}
 

@@ -21,7 +21,7 @@ def server() -> Iterator[VllmServer]:
 
 @pytest.fixture
 def local(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages.common.remote_engines.is_local", lambda: True)
+    monkeypatch.setattr("app_pages.common.remote_engines.is_local", lambda: True)
 
 
 def write_settings(tmp_path: Path, text: str) -> None:
@@ -33,7 +33,7 @@ def write_settings(tmp_path: Path, text: str) -> None:
 
 def opened(app: AppTest) -> AppTest:
     app.run()
-    return app.switch_page("pages/setup/models.py").run()
+    return app.switch_page("app_pages/setup/models.py").run()
 
 
 def everything(app: AppTest) -> str:
@@ -86,7 +86,7 @@ def test_a_server_says_what_it_is(page: AppTest, server: VllmServer) -> None:
 def test_others_are_not_shown_the_address(
     page: AppTest, server: VllmServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pages.common.remote_engines.is_local", lambda: False)
+    monkeypatch.setattr("app_pages.common.remote_engines.is_local", lambda: False)
     page.run()
     assert server.url not in everything(page)
 
@@ -132,7 +132,7 @@ def test_only_the_operator_changes_a_card(
     server.squash = True
     page.button(key="card-lab-org/reward-model").click().run()
     checked(page)
-    monkeypatch.setattr("pages.common.remote_engines.is_local", lambda: False)
+    monkeypatch.setattr("app_pages.common.remote_engines.is_local", lambda: False)
     page.run()
     assert not any(button.key == "repair-lab" for button in page.button)
     assert "whoever runs the workbench" in everything(page)

@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common import results_bar
 from core.engine.service import RewardService
 from core.runs import list_runs
-from pages.common import results_bar
 from tests.pages.conftest import TIMEOUT_S, until
 
 SCRIPT = """
 import pandas as pd
 import streamlit as st
-from pages.common.results_bar import results_bar
+from app_pages.common.results_bar import results_bar
 
 def page():
     results_bar(

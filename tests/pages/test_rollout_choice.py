@@ -19,7 +19,7 @@ def page() -> None:
     """A page that shows what was chosen."""
     import streamlit as st
 
-    from pages.common.rollout_choice import choose_rollouts
+    from app_pages.common.rollout_choice import choose_rollouts
 
     chosen = choose_rollouts("lab", collection="sums", needs=("answer",))
     if chosen is not None:
@@ -238,7 +238,7 @@ def test_while_new_files_are_read_what_was_there_stays(
         reads.append(len(args[0]))  # type: ignore[arg-type]
         return read_rollout_files(*args, **given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("pages.common.rollout_sources.read_rollout_files", slowly)
+    monkeypatch.setattr("app_pages.common.rollout_sources.read_rollout_files", slowly)
     root = tmp_path / "served"
     serve(root, tmp_path, monkeypatch)
     recorder = RolloutRecorder(root / "my-run")

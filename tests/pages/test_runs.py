@@ -6,14 +6,14 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common import runs_view
 from core.engine.service import RewardService
 from core.report import Section
 from core.runs import list_runs, save_run
 from core.stats import Estimate
-from pages.common import runs_view
 from tests.pages.conftest import ROOT, TIMEOUT_S, until
 
-PAGE = "pages/results/runs.py"
+PAGE = "app_pages/results/runs.py"
 MANIFEST = {"models": [{"id": "words", "dtype": ""}], "versions": {"numpy": "2"}, "seed": 0}
 
 

@@ -12,17 +12,17 @@ import pytest
 import yaml
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common.self_rewarding.audit_view import AUDIT
+from app_pages.common.self_rewarding.setup import NAME, with_source
 from core.embeddings import Embedded
 from core.engine.service import RewardService
 from core.labs.self_rewarding.estimates import POOLED
 from core.rollouts import recorded
 from core.runs import list_runs
-from pages.common.self_rewarding.audit_view import AUDIT
-from pages.common.self_rewarding.setup import NAME, with_source
 from tests.core.labs.self_rewarding.made import recorded_pairs, rollouts
 from tests.pages.conftest import ROOT, TIMEOUT_S, n_words, until
 
-PAGE = "pages/labs/self_rewarding.py"
+PAGE = "app_pages/labs/self_rewarding.py"
 TABS = {
     "overview": ":material/trending_down: Pairs over iterations",
     "builder": ":material/construction: Build the pairs",
@@ -123,7 +123,7 @@ def choose(test: AppTest, key: str, value: object) -> AppTest:
 
 def audited(test: AppTest, monkeypatch: pytest.MonkeyPatch, *rows: dict[str, object]) -> AppTest:
     """The audit of an uploaded set."""
-    monkeypatch.setattr("pages.common.self_rewarding.audit_view.default_embedder", Letters)
+    monkeypatch.setattr("app_pages.common.self_rewarding.audit_view.default_embedder", Letters)
     choose(test, "look", "A preference set")
     control(test, f"{AUDIT}-pairs").set_value("My file")
     settled(test.run())
@@ -236,7 +236,7 @@ def test_whole_points_tie_and_the_problems_lost_are_counted(lab: AppTest) -> Non
 def test_embeddings_give_the_rebuilt_pairs_a_cosine(
     lab: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pages.common.self_rewarding.work.default_embedder", Letters)
+    monkeypatch.setattr("app_pages.common.self_rewarding.work.default_embedder", Letters)
     tab(lab, "builder")
     lab.toggle(key=f"{NAME}-embeds").set_value(True)
     settled(lab.run())

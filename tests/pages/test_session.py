@@ -7,7 +7,7 @@ from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import RerunData
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests, ScriptRequestType
 
-from pages.common import session
+from app_pages.common import session
 
 ASKED = []
 

@@ -9,16 +9,16 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.share import share
-from core.versions import VersionTree
-from pages.common.export import (
+from app_pages.common.export import (
     as_python,
     manifest_json,
     report_html,
     versions_csv,
     versions_json,
 )
-from pages.common.sharing import state_of
+from app_pages.common.sharing import state_of
+from core.share import share
+from core.versions import VersionTree
 from tests.pages.conftest import ROOT, TIMEOUT_S, answer, editor_data, typed, until_measured
 
 

@@ -9,13 +9,13 @@ import pytest
 import yaml
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common.task_order.setup import EXAMPLE, NAME, RECORDED, SOURCES, TYPED, UPLOAD
 from core.engine.service import RewardService
 from core.rollouts import recorded
-from pages.common.task_order.setup import EXAMPLE, NAME, RECORDED, SOURCES, TYPED, UPLOAD
 from tests.core.labs.task_order.planted import example, planted_table
 from tests.pages.conftest import ROOT, TIMEOUT_S, until
 
-PAGE = "pages/labs/task_order.py"
+PAGE = "app_pages/labs/task_order.py"
 ORDERS, OBSERVED, ASSUMPTIONS, BREAK, ENTROPY = (
     ":material/sort: Every order",
     ":material/fact_check: Predicted against observed",
@@ -167,7 +167,7 @@ def test_held_assumptions_are_not_called_broken(service, folder):
 def test_entropies_and_the_temperature_equivalent(service, folder):
     record(folder, planted_table(example()))
     test = opened(ENTROPY)
-    assert "sharpens (-0.100)" in marked(test)
+    assert "sharpens (-0.100, 95 % interval -0.100 to -0.100" in marked(test)
     target = next(n for n in test.number_input if n.label.startswith("Entropy after"))
     target.set_value(0.4411)
     settled(test.run())

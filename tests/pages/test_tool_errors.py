@@ -8,15 +8,15 @@ import pytest
 import yaml
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common.trajectories.count_rules import count_rules
+from app_pages.common.trajectories.setup import NAME
 from core.engine.service import RewardService
 from core.labs.trajectories.penalties import penalise
 from core.labs.trajectories.updates import UpdateOptions, weigh
 from core.rollouts import recorded
-from pages.common.trajectories.count_rules import count_rules
-from pages.common.trajectories.setup import NAME
 from tests.pages.conftest import ROOT, TIMEOUT_S, until
 
-PAGE = "pages/labs/tool_errors.py"
+PAGE = "app_pages/labs/tool_errors.py"
 TABS = {
     "rates": ":material/show_chart: Errors over training",
     "group": ":material/search: One group",

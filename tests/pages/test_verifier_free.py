@@ -9,16 +9,16 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common.verifier_free import own_file, source
+from app_pages.common.verifier_free.setup import FILE, NAME, OWN
+from app_pages.common.verifier_free.source import own_problem
+from app_pages.common.verifier_free.tokens_view import tokens_html
 from core.labs.verifier_free.aggregates import Span
 from core.problems import authored_problems
-from pages.common.verifier_free import own_file, source
-from pages.common.verifier_free.setup import FILE, NAME, OWN
-from pages.common.verifier_free.source import own_problem
-from pages.common.verifier_free.tokens_view import tokens_html
 from tests.pages.conftest import ROOT, TIMEOUT_S, until
 from tests.tiny import tiny_language_model
 
-PAGE = "pages/labs/verifier_free.py"
+PAGE = "app_pages/labs/verifier_free.py"
 TOKENS, GROUP, QUALITY, FILTER, LENGTH, PARAPHRASES, VARIANCE = (
     ":material/format_color_text: Tokens",
     ":material/view_column: Three methods",

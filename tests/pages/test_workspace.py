@@ -2,9 +2,9 @@
 
 import pytest
 
-from pages.common.editor import Acknowledgement, Edit
-from pages.common.examples import EXAMPLES
-from pages.common.workspace import Workspace
+from app_pages.common.editor import Acknowledgement, Edit
+from app_pages.common.examples import EXAMPLES
+from app_pages.common.workspace import Workspace
 
 
 def turns(text: str) -> tuple[dict, dict]:

@@ -120,12 +120,15 @@ class EntropyTraces:
         changes: one row a trained and a tested task, over all stages: `trained`, `task`, `change`
             (mean change of entropy by that stage), `low`, `high`, `n_stages` (seeds and orders in
             which it was seen), `n_problems`.
+        overall: one row a trained task: `trained`, `change` (mean of its `changes` over the tested
+            tasks), `low`, `high`, `n_tasks`, `n_stages`, `n_problems` (of all these tasks).
         left_out: cells without an entropy.
         method: how the intervals were made.
     """
 
     table: pd.DataFrame
     changes: pd.DataFrame
+    overall: pd.DataFrame
     left_out: dict[str, int]
     method: str
 
@@ -158,9 +161,11 @@ def entropy_traces(
     ]
     there = [row for row in rows if row is not None]
     missing = len(rows) - len(there)
+    changes, overall = _changes(evaluations, (values, drawn), confidence)
     return EntropyTraces(
         pd.DataFrame(there),
-        _changes(evaluations, (values, drawn), confidence),
+        changes,
+        overall,
         {"cells without an entropy": missing} if missing else {},
         method,
     )
@@ -196,12 +201,13 @@ def _trace_row(
 
 def _changes(
     evaluations: Evaluations, sides: tuple[FloatArray, FloatArray], confidence: float
-) -> pd.DataFrame:
-    """Mean change of each task's entropy over the stages that trained a task."""
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Mean change of each task's entropy by the stages that trained a task; and of all together."""
     k = len(evaluations.tasks)
-    rows = []
+    rows, overall = [], []
     for trained in range(k):
         read = read_stages(evaluations, trained, "all")
+        seen = []
         for task in range(k if read else 0):
             point, drawn = (
                 np.concatenate(
@@ -212,7 +218,8 @@ def _changes(
             n_stages = int(np.isfinite(point).sum())
             if not n_stages:
                 continue
-            mean, low, high = _summary(point, drawn, confidence)
+            mean, means = _means(point, drawn)
+            low, high = _ends(means, confidence)
             rows.append(
                 {
                     "trained": evaluations.tasks[trained],
@@ -224,18 +231,38 @@ def _changes(
                     "n_problems": evaluations.n_problems[task],
                 }
             )
-    return pd.DataFrame(rows)
+            seen.append((mean, means, n_stages, evaluations.n_problems[task]))
+        if seen:
+            low, high = _ends(np.mean([means for _, means, _, _ in seen], axis=0), confidence)
+            overall.append(
+                {
+                    "trained": evaluations.tasks[trained],
+                    "change": float(np.mean([mean for mean, _, _, _ in seen])),
+                    "low": low,
+                    "high": high,
+                    "n_tasks": len(seen),
+                    "n_stages": max(n for _, _, n, _ in seen),
+                    "n_problems": sum(n for _, _, _, n in seen),
+                }
+            )
+    return pd.DataFrame(rows), pd.DataFrame(overall)
 
 
 def _summary(point: FloatArray, drawn: FloatArray, confidence: float) -> tuple[float, float, float]:
     """Mean over the second axis of what is there, and the ends of its draws."""
-    mean = float(np.nanmean(point))
-    there = np.isfinite(point[0])
-    if not len(drawn):
-        return mean, float("nan"), float("nan")
-    means = drawn[:, there].mean(axis=1)
+    mean, means = _means(point, drawn)
+    return (mean, *_ends(means, confidence))
+
+
+def _means(point: FloatArray, drawn: FloatArray) -> tuple[float, FloatArray]:
+    """Mean over the second axis of what is there, and the same of each draw."""
+    return float(np.nanmean(point)), np.asarray(drawn[:, np.isfinite(point[0])].mean(axis=1))
+
+
+def _ends(means: FloatArray, confidence: float) -> tuple[float, float]:
+    """Ends of the draws; NaN where there are none, or most of them have no value."""
     finite = means[np.isfinite(means)]
     if len(finite) * 2 <= len(means):
-        return mean, float("nan"), float("nan")
+        return float("nan"), float("nan")
     low, high = np.quantile(finite, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return mean, float(low), float(high)
+    return float(low), float(high)

@@ -98,6 +98,27 @@ def test_traces_and_changes_of_planted_entropies():
     assert row["low"] == pytest.approx(0.8)
     assert row["n_seeds"] == 2
     assert not found.left_out
+    overall = found.overall.set_index("trained")
+    for trained in "abc":
+        assert overall.loc[trained, "change"] == pytest.approx(step[trained])
+        assert overall.loc[trained, "low"] == pytest.approx(step[trained])
+    assert set(overall["n_tasks"]) == {3}
+    assert set(overall["n_problems"]) == {30}
+
+
+def test_a_change_that_only_noise_made_has_an_interval_around_zero():
+    table = planted_table(example(), n_problems=30)
+    rng = np.random.default_rng(4)
+    noise = rng.normal(0, 0.2, len(table))
+    found = entropy_traces(read_evaluations(table.assign(entropy=1 + noise)), n_draws=300)
+    overall, cells = found.overall, found.changes
+    assert ((overall["low"] <= 0) & (overall["high"] >= 0)).all()
+    assert (overall["low"] < overall["change"]).all()
+    assert (overall["high"] > overall["change"]).all()
+    # All tested tasks together are surer than one of them.
+    width = cells.assign(width=cells["high"] - cells["low"]).groupby("trained")["width"].mean()
+    together = overall.set_index("trained").eval("high - low")
+    assert (together < width[together.index]).all()
 
 
 def test_missing_entropies_are_counted_and_absent_ones_refused():

@@ -1,0 +1,231 @@
+"""Process rewards: step scores, what becomes of them, and the first error."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app_pages.common.background import tasks
+from app_pages.common.lab_run import is_there
+from app_pages.common.markup import plain
+from app_pages.common.other_rewards.take_along import Taken, process_python
+from app_pages.common.other_rewards.work import (
+    NAME,
+    ScoredChains,
+    cards_of,
+    score_chains,
+    step_rewards,
+    told,
+)
+from core.figures.other_rewards import step_strip
+from core.labs.process.aggregation import AGGREGATES, aggregate_steps
+from core.labs.process.benchmark import (
+    FirstErrors,
+    first_errors,
+    position_share,
+    ranking_by_aggregate,
+)
+from core.models.card import RewardModelCard
+from core.report import pack_estimates
+from core.schema import content_id, make_conversation
+
+QUESTION = "Start with 12, then add 7, then multiply by 3. What do you get?"
+STEPS = "Step 1: 12 + 7 = 19.\nStep 2: 19 * 3 = 54.\nStep 3: The answer is 54."
+
+
+def process_view() -> Taken | None:
+    """The tab: one response's strip, then first errors on chains with planted ones."""
+    st.markdown(
+        "A process reward model scores every step. How step scores become one reward is a choice, "
+        "and it decides what is punished: one bad step (min), many steps (product), only the end "
+        "(last), or the average (mean)."
+    )
+    cards = cards_of("process")
+    model = st.selectbox(
+        "Process model",
+        list(cards),
+        format_func=lambda name: cards[name].title or name,
+        key=f"{NAME}-process-model",
+        help="Cards of the family “process”. Those of a public model are downloaded first.",
+    )
+    card = cards[model]
+    st.caption(plain(card.summary))
+    _one_text(model)
+    return _benchmark(model, card)
+
+
+def _one_text(model: str) -> None:
+    st.markdown("##### One response, step by step")
+    with st.form(f"{NAME}-process-text", border=False):
+        prompt = st.text_input(
+            "Question", QUESTION, key=f"{NAME}-process-prompt", help="A user's turn."
+        )
+        response = st.text_area(
+            "Response",
+            STEPS,
+            key=f"{NAME}-process-response",
+            height=100,
+            help="Cut into steps at the separator of the model's card.",
+        )
+        if st.form_submit_button("Score the steps", icon=":material/play_arrow:"):
+            st.session_state[f"{NAME}-process-asked"] = (prompt, response)
+    asked = st.session_state.get(f"{NAME}-process-asked")
+    if asked is None:
+        return
+    outcome = tasks().outcome(
+        (NAME, "steps", model, content_id(list(asked))),
+        lambda: step_rewards(model, [make_conversation(*asked)])[0],
+    )
+    if not is_there(outcome, "Scoring the steps …"):
+        return
+    found = outcome.value
+    st.plotly_chart(
+        step_strip(found.steps, found.scores, title="Score of each step"),
+        key=f"{NAME}-strip",
+        width="stretch",
+    )
+    rewards = {rule: aggregate_steps(found.scores, rule) for rule in AGGREGATES}
+    st.dataframe(
+        pd.DataFrame([{rule: f"{value:.4f}" for rule, value in rewards.items()}]),
+        hide_index=True,
+        width="stretch",
+    )
+    st.caption(
+        f"The words for good and bad capture between {found.mass.min():.1%} and "
+        f"{found.mass.max():.1%} of the probability after a step; the rest is not looked at."
+    )
+
+
+def _benchmark(model: str, card: RewardModelCard) -> Taken | None:
+    st.markdown("##### Does it find the first wrong step?")
+    st.caption(
+        "Chains of arithmetic in which one step is made wrong, each beside its sound twin, so that "
+        "the labels are exact. The threshold comes from 30 % of the problems, the numbers from the "
+        "others. The measure is ProcessBench's: F1 is the harmonic mean of the accuracy on wrong "
+        "and on sound solutions."
+    )
+    left, right = st.columns([0.3, 0.7], vertical_alignment="bottom")
+    n = left.slider(
+        "Problems",
+        8,
+        60,
+        16,
+        key=f"{NAME}-chains",
+        help="Each has two solutions of four steps. More of them make the interval shorter.",
+    )
+    key = f"{NAME}-chains-asked"
+    if right.button("Score the chains", key=f"{NAME}-chains-run", icon=":material/play_arrow:"):
+        st.session_state[key] = (model, n)
+    if st.session_state.get(key) != (model, n):
+        return None
+    separator = card.process.separator if card.process is not None else "\n"
+    outcome = tasks().outcome((NAME, "chains", model, n), lambda: _measured(model, separator, n))
+    if not is_there(outcome, f"Scoring {8 * n} steps …"):
+        return None
+    scored, found, ranking = outcome.value
+    _show(scored, found, ranking)
+    return Taken(
+        f"First errors by {model}",
+        {
+            "ranking": ranking,
+            "steps": _steps_table(scored),
+            "estimates": pack_estimates(
+                {
+                    "F1": found.f1,
+                    "accuracy on wrong solutions": found.on_erroneous,
+                    "accuracy on sound solutions": found.on_correct,
+                }
+            ),
+        },
+        {
+            "source": f"{n} chains of arithmetic, two solutions each; threshold "
+            f"{found.threshold:.4f} from {found.n_calibration} of them.",
+            "problems": n,
+            "seed": 0,
+        },
+        (model,),
+        process_python(model, n),
+    )
+
+
+def _steps_table(scored: ScoredChains) -> pd.DataFrame:
+    """One row a step."""
+    return pd.DataFrame(
+        [
+            {
+                "problem_id": each.problem_id,
+                "label": each.label,
+                "step": number,
+                "text": text,
+                "score": float(score),
+                "mass": float(mass),
+            }
+            for each, reading in zip(scored.solutions, scored.readings, strict=True)
+            for number, (text, score, mass) in enumerate(
+                zip(reading.steps, reading.scores, reading.mass, strict=True)
+            )
+        ]
+    )
+
+
+def _measured(model: str, separator: str, n: int) -> tuple[ScoredChains, FirstErrors, pd.DataFrame]:
+    scored = score_chains(model, separator, n, seed=0)
+    rng = np.random.default_rng(0)
+    return scored, first_errors(scored.table, rng=rng), ranking_by_aggregate(scored.table, rng=rng)
+
+
+def _show(scored: ScoredChains, found: FirstErrors, ranking: pd.DataFrame) -> None:
+    columns = st.columns(3)
+    cells = {
+        "F1": found.f1,
+        "on wrong solutions": found.on_erroneous,
+        "on sound solutions": found.on_correct,
+    }
+    for column, (label, estimate) in zip(columns, cells.items(), strict=True):
+        column.metric(
+            label,
+            f"{estimate.value:.2f}",
+            help="Share whose first wrong step (or its absence) is named; F1 joins the two.",
+        )
+        column.caption(f"95 %: {told(estimate)}")
+    share = position_share(scored.table)
+    best = ranking.loc[ranking["auc"].idxmax()]
+    chance = " That cannot be told from chance." if best["low"] <= 0.5 <= best["high"] else ""
+    st.markdown(
+        f"With a threshold of {found.threshold:.3f} from {found.n_calibration} solutions, "
+        f"{int(found.predictions['right'].sum())} of {len(found.predictions)} others are labelled "
+        f"rightly. As a reward of whole solutions, **{best['aggregate']}** does best: area under "
+        f"the curve {best['auc']:.2f} [{best['low']:.2f}, {best['high']:.2f}].{chance} A step's "
+        f"number alone explains {share:.0%} of the variance of step scores"
+        + (
+            ": they say where a step stands rather than whether it is right."
+            if share > 0.5
+            else "."
+        )
+    )
+    if found.f1.low == found.f1.high:
+        st.caption("An interval without width: the solutions agree, and too few of them to differ.")
+    st.dataframe(
+        ranking.dropna(axis="columns", how="all"),  # solutions of one length: nothing to correlate
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "auc": st.column_config.NumberColumn("AUC", format="%.3f"),
+            "low": st.column_config.NumberColumn(format="%.3f"),
+            "high": st.column_config.NumberColumn(format="%.3f"),
+            "length": st.column_config.NumberColumn("rank correlation with steps", format="%.2f"),
+        },
+    )
+    wrong = [i for i, each in enumerate(scored.solutions) if each.label >= 0]
+    chosen = st.selectbox(
+        "A wrong solution",
+        wrong,
+        format_func=lambda i: scored.solutions[i].prompt,
+        key=f"{NAME}-chain-shown",
+        help="Its planted error is marked; the dotted line is the threshold.",
+    )
+    each, reading = scored.solutions[chosen], scored.readings[chosen]
+    st.plotly_chart(
+        step_strip(reading.steps, reading.scores, threshold=found.threshold, label=each.label),
+        key=f"{NAME}-chain",
+        width="stretch",
+    )
