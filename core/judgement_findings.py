@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from core.stats import Estimate, clustered_mean
+from core.stats import Estimate, clustered_share
 
 PAIRS, SCORES, PAIR_WORDS, SCORE_WORDS = (
     "smollm2-pair-judge",
@@ -33,7 +33,8 @@ LAST = (
 def findings(judgements: pd.DataFrame, items: pd.DataFrame) -> tuple[str, ...]:
     """What the shipped judges' verdicts and scores come to, a sentence or two each.
 
-    Intervals are 95 % percentile bootstraps that draw whole items.
+    Intervals are 95 % percentile bootstraps that draw whole items; Wilson's where all items are
+    alike.
 
     Args:
         judgements: `core.schema.JUDGEMENT_COLUMNS`, of the four judges above.
@@ -65,7 +66,8 @@ def _written_pairs(pairs: pd.DataFrame) -> list[str]:
         "asked for.",
         f"Of the verdicts that could be read, {told(right)} name the right response; chance is "
         "50 %.",
-        f"The response shown first wins {told(first)} of them.",
+        f"The response shown first wins {told(first)} of them, each verdict counted once. (The tab "
+        "Both orders gives each item the same weight.)",
         "The majority of all readable votes of an item, over both orders, is right for "
         f"{told(share(list(votes.values()), list(votes)))}, ties as half.{left_out}",
     ]
@@ -146,14 +148,12 @@ def _ranks(values: Mapping[str, float], best: str) -> float:
 def share(hits: object, items: object) -> Estimate:
     """A share with an interval over items."""
     values = np.asarray(hits, dtype=float)
-    return clustered_mean(values, list(np.asarray(items)), rng=np.random.default_rng(SEED))
+    return clustered_share(values, list(np.asarray(items)), rng=np.random.default_rng(SEED))
 
 
 def told(estimate: Estimate) -> str:
     """A share in words."""
     n = f"n = {estimate.n:,} over {estimate.n_prompts} items"
-    if not estimate.low < estimate.high:
-        return f"{estimate.value:.1%} (the same in every item, so no interval; {n})"
     return f"{estimate.value:.1%} (95 % interval {estimate.low:.1%} to {estimate.high:.1%}, {n})"
 
 

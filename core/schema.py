@@ -100,9 +100,9 @@ format allows one, missing where nothing could be read), `scores` (list of float
 own order, the shuffling undone; missing where the format gives none or nothing could be read),
 `confidence` (probability of the verdict among the verdict tokens, NaN where only text was read),
 `mass` (probability that all verdict tokens together capture, NaN likewise), `meta_score` (what a
-second model thinks of the judgement, NaN for none), `n_tokens` (of the text), `truncated` (the text
-was cut at its limit), `seed` (of the draw), `raw` (the text), `problem` (why nothing could be read,
-"" where it could).
+second model thinks of the judgement, NaN for none), `n_tokens` (of the text, NaN where the server
+does not say), `truncated` (the text was cut at its limit), `seed` (of the draw), `raw` (the text),
+`problem` (why nothing could be read, "" where it could).
 """
 
 ITEM_COLUMNS = ("item_id", "prompt", "responses", "best", "subset", "source")

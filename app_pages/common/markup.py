@@ -30,11 +30,17 @@ _STYLES = {
     "token-0": "background:rgba(128,138,160,.10);border-radius:3px",
     "token-1": "background:rgba(128,138,160,.26);border-radius:3px",
     "read": "background:rgba(34,160,90,.35);border-radius:3px;outline:2px solid rgba(34,160,90,.9)",
+    "verdict": "background:rgba(100,116,180,.28);border-radius:3px;"
+    "outline:2px solid rgba(100,116,180,.85);font-weight:600",
+    "unread": "border-left:3px dashed rgba(128,138,160,.9);padding-left:.6rem;display:block",
     "cut": "background:rgba(220,60,60,.2);color:rgb(220,60,60);text-decoration:line-through",
     "muted": "opacity:.6",
 }
 
-Style = Literal["same", "added", "removed", "special", "token-0", "token-1", "read", "cut", "muted"]
+Style = Literal[
+    "same", "added", "removed", "special", "token-0", "token-1", "read", "verdict", "unread", "cut",
+    "muted",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)

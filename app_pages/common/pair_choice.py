@@ -135,7 +135,7 @@ def _source(name: str, where: str | None) -> PairSource | None:
             help="Columns prompt, chosen and rejected (texts or message lists), or any shape that "
             "the command `reward-workbench score` reads. Other columns become slices.",
         )
-        data = _kept_upload(name, None if file is None else (file.getvalue(), file.name))
+        data = kept_upload(name, None if file is None else (file.getvalue(), file.name))
         if data is None:
             st.caption("JSON lines, JSON, CSV or Parquet with prompt, chosen and rejected.")
             return None
@@ -143,7 +143,7 @@ def _source(name: str, where: str | None) -> PairSource | None:
     return _authored()
 
 
-def _kept_upload(name: str, uploaded: tuple[bytes, str] | None) -> tuple[bytes, str] | None:
+def kept_upload(name: str, uploaded: tuple[bytes, str] | None) -> tuple[bytes, str] | None:
     """The file that is used: the uploader forgets its own when the visitor changes the page."""
     field = f"{name}-upload"
     if uploaded is not None:

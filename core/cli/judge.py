@@ -149,7 +149,7 @@ def _teller(name: str) -> "Callable[[Progress], None]":
             return
         told[0] = now
         left = "" if progress.remaining_s is None else f", {progress.remaining_s:,.0f} s left"
-        rate = f", {progress.tokens_per_s:.0f} tokens/s" if progress.tokens_per_s else ""
+        rate = f", {progress.tokens_per_s:.0f} tokens/s" if progress.tokens_per_s > 0 else ""
         typer.echo(f"{name}: {progress.done:,} of {progress.total:,}{rate}{left}", err=True)
         sys.stderr.flush()
 

@@ -5,11 +5,12 @@ needs no new texts. A run that is stopped or killed keeps what was whole, and go
 """
 
 import json
+import math
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -47,7 +48,7 @@ class Progress:
         total: judgements wanted.
         n_known: of those done, how many were in the store.
         rate_per_s: judgements a second over the latest chunks, 0 until the first is through.
-        tokens_per_s: tokens a second, likewise.
+        tokens_per_s: tokens a second, likewise; NaN where a server does not count them.
         remaining_s: estimated seconds to the end, None while the rate is unknown.
     """
 
@@ -195,7 +196,7 @@ class _Run:
         self.records: dict[bytes, Record] = {}
         self.n_known = 0
         self._say = progress or (lambda _progress: None)
-        self._marks: list[tuple[float, int, int]] = []
+        self._marks: list[tuple[float, int, float]] = []
 
     def look_up(self) -> None:
         if self.store is not None:
@@ -237,15 +238,15 @@ class _Run:
             return ended or should_stop()
 
         fresh: dict[bytes, tuple[str, int, Record]] = {}
-        n_tokens = 0
+        n_tokens = 0.0
         for question, records in zip(chunk, self.judge.ask(chunk, watch=told), strict=True):
             for sample, record in enumerate(records, start=question.first):
                 if record is None:
                     continue
                 key = self.judge.key(question, sample)
                 self.records[key] = record
-                n_tokens += record.n_tokens
                 if not record.problem:  # a server that failed may answer the next time
+                    n_tokens += math.nan if record.n_tokens is None else record.n_tokens
                     fresh[key] = (question.order, sample, record)
         if self.store is not None and fresh:
             self.store.put_many(self.judge.name, fresh)
@@ -264,7 +265,7 @@ class _Run:
     def _done(self) -> int:
         return sum(key in self.records for key in self.keys)
 
-    def _mark(self, n: int, n_tokens: int) -> None:
+    def _mark(self, n: int, n_tokens: float) -> None:
         self._marks.append((time.monotonic(), n, n_tokens))
         latest = self._marks[-RATE_CHUNKS - 1 :]
         seconds = latest[-1][0] - latest[0][0]
@@ -289,4 +290,8 @@ def _packed(record: Record) -> str:
 
 
 def _unpacked(text: str) -> Record:
-    return Record(**json.loads(text))
+    record = Record(**json.loads(text))
+    if record.text and record.n_tokens == 0:
+        # Stored before a missing count was told from none; a text has at least one token.
+        return replace(record, n_tokens=None)
+    return record

@@ -12,6 +12,10 @@ from core.labs.process.aggregation import first_error
 
 _TEXT = 90
 _ROW = 26
+_NAMED_STEPS = 6
+"""Of more steps than these only the numbers stand below the bars."""
+_STRIP = 78
+"""Letters below the bars of a strip, all steps together."""
 
 
 def step_strip(
@@ -33,10 +37,13 @@ def step_strip(
     """
     values = np.asarray(scores, dtype=np.float64)
     numbers = np.arange(1, len(values) + 1)
-    figure = frame(title, "step", "score", height=190)
-    edges = ["rgba(0,0,0,0)"] * len(values)
+    named = len(values) <= _NAMED_STEPS
+    figure = frame(title, "" if named else "step", "score", height=180)
+    # An outline, for a bar in the middle of the scale has next to no colour.
+    edges, widths = [NEUTRAL] * len(values), [1] * len(values)
     if threshold is not None and first_error(values, threshold) >= 0:
-        edges[first_error(values, threshold)] = SERIES[4]
+        place = first_error(values, threshold)
+        edges[place], widths[place] = SERIES[4], 2
     figure.add_bar(
         x=numbers,
         y=values,
@@ -45,7 +52,7 @@ def step_strip(
             "colorscale": DIVERGING,
             "cmin": 0,
             "cmax": 1,
-            "line": {"color": edges, "width": 2},
+            "line": {"color": edges, "width": widths},
         },
         text=[f"{value:.2f}" for value in values],
         textposition="outside",
@@ -60,7 +67,17 @@ def step_strip(
             x=label + 1, y=1.1, text="wrong", showarrow=False, font={"color": SERIES[4]}
         )
     figure.update_xaxes(tickmode="array", tickvals=numbers)
-    figure.update_yaxes(range=[0, 1.18], tickvals=[0, 0.5, 1])
+    if named:
+        width = _STRIP // max(1, len(values))
+        begun = literal([" ".join(each.split()) for each in steps], width=width)
+        # A step that names its own number needs no other.
+        told = [
+            text if str(n) in text.split(":")[0] else f"{n} · {text}"
+            for n, text in zip(numbers, begun, strict=True)
+        ]
+        figure.update_xaxes(ticktext=told, tickangle=0)
+    # Without lines, which would cross the values above the bars.
+    figure.update_yaxes(range=[0, 1.18], tickvals=[0, 0.5, 1], showgrid=False)
     return figure
 
 

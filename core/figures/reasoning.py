@@ -19,11 +19,16 @@ AGGREGATION_NAMES = {
 RULE_NAMES = {
     "fixed": "always k",
     "settled": "settled",
+    "order": "order settled",
     "majority": "P(majority right)",
+    "ahead": "P(leader ahead)",
     "stays": "P(leader stays)",
 }
 _COLOURS = dict(zip(AGGREGATION_NAMES, SERIES, strict=False))
-_RULE_COLOURS = {"fixed": NEUTRAL, "settled": SERIES[1], "majority": SERIES[0], "stays": SERIES[2]}
+_RULE_COLOURS = {
+    "fixed": NEUTRAL, "settled": SERIES[1], "order": SERIES[3], "majority": SERIES[0],
+    "ahead": SERIES[0], "stays": SERIES[2],
+}  # fmt: skip
 _ROW = 30
 _CELLS = [[0.0, "#e9edf9"], [1.0, "#8fa4f0"]]
 _CELL_TEXT = {"color": "#141a2e"}

@@ -122,7 +122,7 @@ def area_dots(
         },
         customdata=areas[["low", "high", "n", "n_problems"]].to_numpy(),
         hovertemplate="%{x:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f}), "
-        "%{customdata[2]} traces of %{customdata[3]} problems<extra></extra>",
+        "%{customdata[2]} scores of %{customdata[3]} problems<extra></extra>",
     )
     figure.add_vline(x=0.5, line={"color": NEUTRAL, "dash": "dot"})
     names = literal([str(name) for name in areas[label]], width=40)

@@ -73,8 +73,9 @@ Family = Literal[
     "sequence-classifier", "multi-objective", "text-pair", "judge", "implicit", "process", "rubric"
 ]
 JudgeFormat = Literal[
-    "rm-r1", "rrm", "deepseek-grm", "j1-pair", "j1-score", "rubric-pair", "rubric-score"
-]
+    "rm-r1", "rrm", "deepseek-grm", "j1-pair", "j1-pair-scores", "j1-pair-both", "j1-score",
+    "rubric-pair", "rubric-score",
+]  # fmt: skip
 Importance = Literal["essential", "important", "optional", "pitfall"]
 InputForm = Literal["chat-template", "text-pair", "raw-template"]
 SystemPolicy = Literal["keep", "drop", "merge"]

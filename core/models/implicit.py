@@ -131,6 +131,13 @@ class ImplicitRewardModel(ConversationRewardModel):
         total = reading.ratios.sum() if self.part.length == "sum" else reading.ratios.mean()
         return float(self.part.beta * total)
 
+    def sum_and_mean(self, reading: TokenRatios) -> tuple[int, float, float]:
+        """Tokens of a response, and beta times their log-ratios' sum and mean, whatever the card
+        takes."""
+        scale = self.card.reward.sign * self.part.beta
+        ratios = reading.ratios
+        return len(ratios), float(scale * ratios.sum()), float(scale * ratios.mean())
+
     def token_ratios(self, conversations: Sequence[Conversation]) -> list[TokenRatios]:
         """Each response token by token under both models, in the order given.
 

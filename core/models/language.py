@@ -4,7 +4,7 @@ It gives log-probabilities of given tokens, log-probabilities of the next token,
 beginning that several texts share is read once (`after`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,25 +126,58 @@ class LanguageModel:
             continuations: for each text what follows the beginning, and the target after that;
                 the first may be empty.
         """
+        found: list[TokenReading | None] = [None] * len(continuations)
+        whole = [(*between, *target) for between, target in continuations]
+        for rows, states in self._states_after(prefix, whole):
+            for row, of_row in zip(rows, states, strict=True):
+                between, target = continuations[row]
+                place = len(between)
+                found[row] = self._reading(of_row[place : place + len(target)], target)
+        return [reading for reading in found if reading is not None]
+
+    @torch.inference_mode()
+    def next_token_after(self, prefix: Tokens, continuations: Sequence[Tokens]) -> FloatArray:
+        """The same as `next_token` for prompts that share a beginning, which is passed once.
+
+        Args:
+            prefix: the shared beginning, at least one token.
+            continuations: what follows it in each prompt; may be empty.
+        """
+        found = np.empty((len(continuations), self.network.config.vocab_size))
+        for rows, states in self._states_after(prefix, continuations):
+            # The state at position k follows the prefix and k tokens, so the last one is at n.
+            ends = torch.tensor([len(continuations[row]) for row in rows], device=self.device)
+            with self.precision.computing(self.device):
+                logits = self.network.lm_head(states[torch.arange(len(rows)), ends])
+            found[rows] = logits.float().log_softmax(-1).double().cpu().numpy()
+        return found
+
+    def _states_after(
+        self, prefix: Tokens, continuations: Sequence[Tokens]
+    ) -> Iterator[tuple[list[int], torch.Tensor]]:
+        """Batches of positions with the last states of their texts.
+
+        Each (rows, 1 + longest, hidden): first that of the prefix's last token, then those of the
+        continuation's tokens.
+        """
         if not continuations:
-            return []
+            return
         head = torch.tensor([prefix], device=self.device)
         with self.precision.computing(self.device):
             out = self.network.model(input_ids=head, use_cache=True)
         last = out.last_hidden_state[:, -1]
-        found: list[TokenReading | None] = [None] * len(continuations)
-        sizes = [len(between) + len(target) for between, target in continuations]
-        order = sorted(range(len(sizes)), key=sizes.__getitem__)
-        for batch in _batches([sizes[i] for i in order], extra=len(prefix)):
+        order = sorted(range(len(continuations)), key=lambda i: len(continuations[i]))
+        sizes = [len(continuations[i]) for i in order]
+        for batch in _batches(sizes, extra=len(prefix)):
             rows = [order[position] for position in batch]
+            first = last.expand(len(rows), 1, -1)
+            parts = [continuations[i] for i in rows]
+            if not any(parts):
+                yield rows, first
+                continue
             cache = _copied(out.past_key_values, self.network.config)
             cache.batch_repeat_interleave(len(rows))
-            parts = [continuations[i] for i in rows]
-            for row, reading in zip(
-                rows, self._continue(last, cache, len(prefix), parts), strict=True
-            ):
-                found[row] = reading
-        return [reading for reading in found if reading is not None]
+            yield rows, torch.cat([first, self._continue(cache, len(prefix), parts)], dim=1)
 
     @torch.inference_mode()
     def next_token(self, prompts: Sequence[Tokens]) -> FloatArray:
@@ -175,28 +208,21 @@ class LanguageModel:
         ]
 
     def _continue(
-        self,
-        last: torch.Tensor,
-        cache: DynamicCache,
-        n_prefix: int,
-        parts: Sequence[tuple[Tokens, Tokens]],
-    ) -> list[TokenReading]:
-        ids, own = self._right_padded([(*between, *target) for between, target in parts])
+        self, cache: DynamicCache, n_prefix: int, parts: Sequence[Tokens]
+    ) -> torch.Tensor:
+        """(rows, longest part, hidden) last states of the parts after what the cache holds."""
+        ids, own = self._right_padded(parts)
         mask = torch.cat([own.new_ones(len(parts), n_prefix), own], dim=1)
         positions = torch.arange(n_prefix, n_prefix + ids.shape[1], device=self.device)
         with self.precision.computing(self.device):
-            states = self.network.model(
+            out = self.network.model(
                 input_ids=ids,
                 attention_mask=mask,
                 position_ids=positions.expand(len(parts), -1),
                 past_key_values=cache,
                 use_cache=True,
-            ).last_hidden_state
-        whole = torch.cat([last.expand(len(parts), 1, -1), states], dim=1)
-        return [
-            self._reading(whole[row, len(between) : len(between) + len(target)], target)
-            for row, (between, target) in enumerate(parts)
-        ]
+            )
+        return torch.as_tensor(out.last_hidden_state)
 
     def _reading(self, states: torch.Tensor, target: Tokens) -> TokenReading:
         with self.precision.computing(self.device):

@@ -110,6 +110,18 @@ class ProcessRewardModel(ConversationRewardModel):
         """
         return [self._scored(self._tagged(conversation)) for conversation in conversations]
 
+    def score_steps(self, turns: Sequence[Message], steps: Sequence[str]) -> StepRewards:
+        """The score of each given step, whatever separators its text holds.
+
+        Args:
+            turns: the prompt.
+            steps: at least one.
+
+        Raises:
+            ConversationError: there is no step, or they are longer than the model reads.
+        """
+        return self._scored(self._tagged_steps(turns, tuple(steps)))
+
     def _scored(self, tagged: list[_Tagged]) -> StepRewards:
         if self._head is not None:
             (each,) = tagged
@@ -156,7 +168,9 @@ class ProcessRewardModel(ConversationRewardModel):
     def _tagged(self, conversation: Conversation) -> list[_Tagged]:
         """What is passed: one text with all tags, or where turns need it one for each step."""
         turns, response = split_conversation(conversation)
-        steps = split_steps(response, self.part.separator)
+        return self._tagged_steps(turns, split_steps(response, self.part.separator))
+
+    def _tagged_steps(self, turns: Sequence[Message], steps: tuple[str, ...]) -> list[_Tagged]:
         if not steps:
             raise ConversationError("The response has no step: it is blank.")
         inline = self.part.layout == "inline"

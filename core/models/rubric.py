@@ -115,6 +115,12 @@ class RubricRewardModel(ConversationRewardModel):
             yes = (yes >= 0.5).astype(np.float64)
         return float(explicit_rewards(yes, self.weighing)[0])
 
+    def with_rubric(self, part: RubricPart) -> "RubricRewardModel":
+        """The same language model with another rubric."""
+        if part == self.part:
+            return self
+        return RubricRewardModel(self.card.model_copy(update={"rubric": part}), self.model)
+
     def read(
         self,
         conversations: Sequence[Conversation],
@@ -142,7 +148,15 @@ class RubricRewardModel(ConversationRewardModel):
         return found
 
     def _criteria(self, conversation: Conversation) -> tuple[FloatArray, FloatArray]:
-        after = np.exp(self.model.next_token(self._questions(conversation)))
+        questions = self._questions(conversation)
+        # They differ from the statement on; what stands before it is passed once.
+        n_shared = common_beginning(questions)
+        beginning, rest = questions[0][:n_shared], [each[n_shared:] for each in questions]
+        after = np.exp(
+            self.model.next_token_after(beginning, rest)
+            if n_shared and len(questions) > 1
+            else self.model.next_token(questions)
+        )
         words = [self._tokens(YES), self._tokens(NO)]
         shared = words[0] & words[1]  # a blank by itself begins both
         yes, no = (after[:, sorted(each - shared)].sum(axis=1) for each in words)
@@ -186,6 +200,15 @@ class RubricRewardModel(ConversationRewardModel):
                 fix="Shorten the response, or raise the card's max_length.",
             )
         return tokens
+
+
+def common_beginning(texts: Sequence[Tokens]) -> int:
+    """How many tokens all texts begin with."""
+    first, last = min(texts), max(texts)  # what these two share, all between them share
+    n = 0
+    while n < min(len(first), len(last)) and first[n] == last[n]:
+        n += 1
+    return n
 
 
 def weighing_of(part: RubricPart) -> Weighing:

@@ -8,8 +8,18 @@ import pandas as pd
 import pytest
 import yaml
 
-from core.judgement_findings import PAIRS, findings, majority, ranked, share, told, write_findings
+from core.judgement_findings import (
+    PAIRS,
+    SCORES,
+    findings,
+    majority,
+    ranked,
+    share,
+    told,
+    write_findings,
+)
 from core.judgements import recording
+from core.models.judges.formats import FORMATS
 
 SMOLLM2 = recording("smollm2")
 
@@ -37,6 +47,17 @@ def test_the_shipped_judge_of_pairs_has_32_votes_an_item(judgements: pd.DataFram
     assert (counts == 16).to_numpy().all()
     assert "16 texts in each order" in SMOLLM2.description
     assert "--samples 16" in SMOLLM2.command
+
+
+def test_recorded_verdicts_are_those_that_the_formats_read(judgements: pd.DataFrame) -> None:
+    written = judgements[judgements["judge"].isin([PAIRS, SCORES])]
+    for row in written.to_dict("records"):
+        read = FORMATS[row["format"]].read(row["raw"], len(row["order"]))
+        own = None if read.verdict is None else row["order"]["AB".index(read.verdict)]
+        said = row["verdict"] if isinstance(row["verdict"], str) else None
+        scores = None if row["scores"] is None else tuple(row["scores"])
+        assert (said, scores) == (own, read.scores), row["raw"]
+        assert bool(read.problem) == bool(row["problem"])
 
 
 def test_shares_of_the_card_agree_with_plain_counting(
@@ -87,8 +108,9 @@ def test_mean_scores_are_ranked_where_both_responses_have_one() -> None:
     assert ranked(table) == {"a": 1.0, "b": 0.5, "d": 0.0}
 
 
-def test_a_share_that_is_the_same_in_every_item_has_no_interval() -> None:
-    assert "no interval" in told(share([1, 1, 1], ["a", "b", "c"]))
+def test_a_share_that_is_the_same_in_every_item_is_not_told_as_certain() -> None:
+    # Wilson's lower end for three of three is 3 over 6.84.
+    assert "95 % interval 43.9% to 100.0%" in told(share([1, 1, 1], ["a", "b", "c"]))
     assert "95 % interval" in told(share([1, 0, 1, 1], ["a", "b", "c", "d"]))
 
 

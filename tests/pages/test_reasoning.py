@@ -2,17 +2,22 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from streamlit.testing.v1 import AppTest
 
+from app_pages.common.markup import _STYLES
+from app_pages.common.reasoning.adaptive_view import _words as adaptive_words
 from app_pages.common.reasoning.setup import NAME
 from app_pages.common.reasoning.traces_view import verdict_span
 from core import judgements as recordings
 from core.engine.service import RewardService
+from core.stats import Estimate
 from tests.core.labs.reasoning.made import made_judgements
 from tests.pages.conftest import ROOT, TIMEOUT_S, until
 
@@ -163,6 +168,14 @@ def test_a_planted_preference_for_the_first_place_is_named(service, folder):
     assert {m.label for m in test.metric} == {"Flip rate", "Right in both", "One judgement right"}
 
 
+def test_stopping_that_saves_nothing_is_not_called_a_saving():
+    def mean(value: float) -> Estimate:
+        return Estimate(value, value, value, 0.95, 20, 20, "")
+
+    assert adaptive_words(mean(0.0), mean(0.0), 2).startswith("**It saves no judgements.** Of 2")
+    assert adaptive_words(mean(1.5), mean(0.0), 8).startswith("**It saves judgements and loses n")
+
+
 def test_stopping_when_settled_loses_nothing(service, folder):
     record(folder, n=30, samples=4, chance=0.8)
     test = opened(ADAPTIVE)
@@ -172,6 +185,90 @@ def test_stopping_when_settled_loses_nothing(service, folder):
     test.select_slider(key=f"{NAME}-threshold").set_value(0.7)
     settled(test.run())
     assert "Threshold" in [s.label for s in test.select_slider]
+
+
+def test_sums_of_scores_stop_early_too(service, folder):
+    record(folder, n=30, samples=4, chance=0.8, scores=True)
+    test = opened(ADAPTIVE)
+    choose(test, "What decides", "sums of scores")
+    # The recording names no known format: the ends are those in the file until told otherwise.
+    assert [n.value for n in test.number_input] == [1.0, 10.0]
+    assert "**It saves judgements and loses nothing.** Of 8 judgements an item" in marked(test)
+    assert "A score is from 1 to 10" in captions(test)
+    assert "difference of two sums by 9 at most." in captions(test)
+    choose(test, "Stop when", "stays")
+    assert "It saves judgements" in marked(test)
+    test.number_input(key=f"{NAME}-highest").set_value(9.0)
+    settled(test.run())
+    assert "Widen the scale" in test.error[0].value
+
+
+def alone(folder: Path, *, tokens: bool = True) -> None:
+    """A recording of a judge that scores each response alone, some texts unread."""
+    record(folder, n=20, samples=4, chance=0.8, scores=True, unread=0.2)
+    at = folder / "made" / "judgements.parquet"
+    table = pd.read_parquet(at)
+    table["order"] = table["order"].str[0]
+    table["format"] = "rubric-score"
+    table["verdict"] = None
+    table["scores"] = [
+        None if scores is None else [min(9.0, scores["AB".index(order)])]
+        for scores, order in zip(table["scores"], table["order"], strict=True)
+    ]
+    if not tokens:
+        table["n_tokens"] = float("nan")
+    table.to_parquet(at)
+
+
+def test_a_judge_that_scores_alone_stops_early_by_its_format(service, folder):
+    alone(folder)
+    test = opened(ADAPTIVE)
+    assert not test.exception
+    assert "judgements an item" in marked(test)
+    assert not test.number_input
+    assert "A score is from 1 to 9" in captions(test)
+    assert "by 9 at most: a score that cannot be read adds nothing" in captions(test)
+    assert "unknown" not in captions(test)
+    choose(test, "What decides", "votes")
+    assert "A score is from" not in captions(test)
+    code = next(c.value for c in test.code if "score_curves" in c.value)
+    scope: dict = {}
+    exec(code, scope)
+
+
+def test_a_cost_that_nobody_counted_is_unknown_and_not_nothing(service, folder):
+    alone(folder, tokens=False)
+    test = opened(ADAPTIVE)
+    assert "How much was written is unknown for 80 of 80 votes" in captions(test)
+    assert not [g for g in test.segmented_control if g.label == "Spend in"]
+    scalar = opened(SCALAR)
+    assert "so no cost in tokens is told" in captions(scalar)
+    trace = opened(TRACES)
+    assert "tokens unknown" in marked(trace)
+
+
+def test_unread_texts_are_marked_and_scores_are_no_missing_verdict(service, folder):
+    alone(folder)
+    test = opened(TRACES)
+    item = next(s for s in test.selectbox if s.label.startswith("Item"))
+    assert all(" scored" in label for label in item.options)
+    assert not any("right, " in label for label in item.options)
+    assert "scores " in marked(test)
+    choose(test, "Items", "unread")
+    chosen = next(s for s in test.selectbox if s.label == "Judgement")
+    at = next(at for at, label in enumerate(chosen.options) if label.endswith("unread"))
+    chosen.select_index(at)
+    settled(test.run())
+    assert "Unread: nothing in this text counts as a vote." in captions(test)
+    assert "dashed" in "".join(str(each.proto) for each in test.get("html"))
+
+
+def test_the_mark_of_a_verdict_says_nothing_of_right_or_wrong():
+    # The green of "read" is the hue of a right answer; a wrong verdict is marked as well.
+    assert _STYLES["verdict"] != _STYLES["read"]
+    red, green, blue = map(int, re.findall(r"rgba\((\d+),(\d+),(\d+)", _STYLES["verdict"])[0])
+    assert blue > green
+    assert blue > red
 
 
 def test_a_scalar_model_is_scored_here_and_compared(service: RewardService, folder: Path):

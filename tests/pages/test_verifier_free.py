@@ -112,7 +112,10 @@ def test_the_first_screen_says_how_often_the_reward_is_right_and_what_length_and
     said = marked(opened())
     assert "Over 24 problems" in said
     assert "in 100% [100 to 100] of pairs" in said
-    assert "where copying cannot help, in 100% [100 to 100] (48 traces of 12 problems)" in said
+    assert (
+        "where its own words cannot be copied, in 100% [100 to 100] (48 traces of 12 problems)"
+        in said
+    )
     assert "The longer trace is the right one in 50% [50 to 50]" in said
 
 

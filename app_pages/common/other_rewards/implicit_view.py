@@ -8,6 +8,7 @@ from app_pages.common.background import tasks
 from app_pages.common.choices import one_of
 from app_pages.common.lab_run import is_there
 from app_pages.common.markup import plain
+from app_pages.common.other_rewards.implicit_own import own_pairs
 from app_pages.common.other_rewards.take_along import RECORDED_RESPONSES, Taken, implicit_python
 from app_pages.common.other_rewards.work import (
     DPO,
@@ -34,6 +35,8 @@ ROWS = {
     "longer one preferred": "prefers_longer",
 }
 """Shares of pairs, by the field of `LengthEffect`."""
+RECORDED, OWN = "recorded", "own"
+SOURCES = {RECORDED: f"Recorded, {DPO}", OWN: "Scored here"}
 RECORDED_WORDS = (
     f"{DPO}: the embedded model after DPO on authored pairs, on the pairs held out from its "
     "training; the rewards were recorded in float32 when it was published."
@@ -54,11 +57,44 @@ def implicit_view() -> Taken | None:
 
 def _length() -> Taken | None:
     st.markdown("##### What it owes to length")
-    st.caption(RECORDED_WORDS)
-    outcome = tasks().outcome((NAME, "length"), _measured)
-    if not is_there(outcome, "Measuring …"):
-        return None
-    table, report = outcome.value
+    source = one_of(
+        NAME,
+        "Pairs",
+        list(SOURCES),
+        "implicit-source",
+        SOURCES,
+        hint="Recorded rewards are there at once; other pairs are scored here.",
+    )
+    recorded = tasks().outcome((NAME, "length"), _measured)
+    if source == RECORDED:
+        st.caption(RECORDED_WORDS)
+        if not is_there(recorded, "Measuring …"):
+            return None
+        table, report = recorded.value
+        rule = _drawn(table, report, None)
+        title, words, models = f"Implicit rewards of {DPO} and length", RECORDED_WORDS, ()
+        python = implicit_python(RECORDED_RESPONSES.format(model=DPO))
+    else:
+        own = own_pairs()
+        if own is None or not is_there(recorded, "Measuring …"):
+            return None
+        st.caption(plain(own.words))
+        table, report = own.table, own.report
+        rule = _drawn(table, report, recorded.value[1])
+        title, words = f"Implicit rewards of {own.model} and length", own.words
+        models, python = (own.model,), implicit_python(own.python)
+    return Taken(
+        title,
+        {"responses": table, "estimates": pack_estimates(_named(report))},
+        {"source": words, "rule": rule, "seed": 0},
+        models,
+        python,
+        ("Rewards of different prompts are not comparable.",),
+    )
+
+
+def _drawn(table: pd.DataFrame, report: LengthReport, recorded: LengthReport | None) -> str:
+    """Figure and numbers, beside the recorded ones where these are others; the rule chosen."""
     rule = one_of(
         NAME,
         "Reward",
@@ -81,14 +117,37 @@ def _length() -> Taken | None:
             f"responses is {told(report.agreement)}. Intervals: 95 %, over "
             f"{report.agreement.n_prompts} prompts."
         )
-    return Taken(
-        f"Implicit rewards of {DPO} and length",
-        {"responses": table, "estimates": pack_estimates(_named(report))},
-        {"source": RECORDED_WORDS, "rule": rule, "seed": 0},
-        (),
-        implicit_python(RECORDED_RESPONSES, DPO),
-        ("Rewards of different prompts are not comparable.",),
-    )
+    left_out = "; ".join(f"{why}: {n}" for why, n in report.left_out.items())
+    if left_out:
+        st.caption(f":material/info: Left out: {plain(left_out)}.")
+    if recorded is not None:
+        st.markdown("**Beside the recorded result**")
+        st.dataframe(
+            _beside(report, recorded, rule), hide_index=True, width="stretch", key=f"{NAME}-beside"
+        )
+        st.caption(RECORDED_WORDS)
+    return rule
+
+
+def _beside(report: LengthReport, recorded: LengthReport, rule: str) -> pd.DataFrame:
+    """The chosen reward's numbers on both sets of pairs."""
+    fields = {**ROWS, "correlation with length": "slope", "for 100 tokens more": "per_token"}
+    rows = []
+    for label, field in fields.items():
+        row: dict[str, object] = {"": label}
+        for name, each in (("these pairs", report), ("recorded", recorded)):
+            effect = next(found for found in each.effects if found.rule == rule)
+            estimate: Estimate = getattr(effect, field)
+            row[name] = told(estimate) if field != "per_token" else _for_100(estimate)
+            row[f"n {name}"] = estimate.n
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _for_100(found: Estimate) -> str:
+    if not np.isfinite(found.value):
+        return "not estimable"
+    return f"{100 * found.value:+.3f} [{100 * found.low:+.3f}, {100 * found.high:+.3f}]"
 
 
 def _named(report: LengthReport) -> dict[str, Estimate]:
@@ -123,9 +182,8 @@ def _reading(effect: LengthEffect) -> str:
     else:
         verdict = "No effect of length is resolved"
     return (
-        f"**{verdict}**: {100 * slope.value:+.3f} "
-        f"[{100 * slope.low:+.3f}, {100 * slope.high:+.3f}] for each 100 tokens within a prompt; "
-        f"correlation {told(effect.slope)}. The chosen response gets the higher reward in "
+        f"**{verdict}**: {_for_100(slope)} for each 100 tokens within a prompt; correlation "
+        f"{told(effect.slope)}. The chosen response gets the higher reward in "
         f"{told(effect.accuracy)} of {effect.accuracy.n} pairs."
     )
 

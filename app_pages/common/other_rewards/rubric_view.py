@@ -8,8 +8,18 @@ from app_pages.common.background import tasks
 from app_pages.common.choices import one_of
 from app_pages.common.lab_run import is_there
 from app_pages.common.markup import plain
+from app_pages.common.other_rewards.item_run import read_items
+from app_pages.common.other_rewards.rubric_criteria import chosen_criteria
 from app_pages.common.other_rewards.take_along import Taken, rubric_python
-from app_pages.common.other_rewards.work import NAME, ScoredRubric, cards_of, score_rubric, told
+from app_pages.common.other_rewards.work import (
+    NAME,
+    ScoredRubric,
+    cards_of,
+    read_rubric,
+    rubric_texts,
+    scored_rubric,
+    told,
+)
 from core.errors import WorkbenchError
 from core.figures.other_rewards import criteria_map, rank_slopes
 from core.labs.rubric.aggregation import (
@@ -23,8 +33,12 @@ from core.labs.rubric.ranks import RankShift, rank_shift
 from core.models.card import RubricPart
 from core.models.rubric import weighing_of
 from core.report import pack_estimates
+from core.schema import content_id
 
 SCALAR = "pocket"
+PER_ROW = 6
+"""Weights beside each other."""
+
 READINGS = {"explicit": "Weighted share met", "implicit": "One score over all"}
 PITFALLS = {"penalty": "taken off", "credit": "credit when absent"}
 
@@ -37,15 +51,15 @@ def rubric_view() -> Taken | None:
         "is from that of a scalar reward model."
     )
     cards = cards_of("rubric")
-    left, middle, right = st.columns([0.4, 0.3, 0.3], vertical_alignment="bottom")
+    left, right = st.columns([0.5, 0.5], vertical_alignment="bottom")
     model = left.selectbox(
         "Rubric",
         list(cards),
         format_func=lambda name: cards[name].title or name,
         key=f"{NAME}-rubric-model",
-        help="Cards of the family “rubric”. Copy one into your cards folder to write your own.",
+        help="Cards of the family “rubric”: a language model with criteria.",
     )
-    n = middle.slider(
+    n = right.slider(
         "Held-out prompts",
         3,
         20,
@@ -53,33 +67,37 @@ def rubric_view() -> Taken | None:
         key=f"{NAME}-rubric-n",
         help="Each has one good and two flawed responses; every criterion is a question.",
     )
-    key = f"{NAME}-rubric-asked"
-    if right.button("Ask the rubric", key=f"{NAME}-rubric-run", icon=":material/play_arrow:"):
-        st.session_state[key] = (model, n)
-    part = cards[model].rubric
+    of_card = cards[model].rubric
+    if of_card is None:
+        return None
+    part, is_own = chosen_criteria(of_card)
     if part is None:
         return None
-    _criteria_table(part)
-    if st.session_state.get(key) != (model, n):
-        return None
-    outcome = tasks().outcome(
-        (NAME, "rubric", model, SCALAR, n), lambda: score_rubric(model, SCALAR, n, seed=0)
+    asked = rubric_texts(n, seed=0)
+    # Weights only count afterwards in the explicit reading, but the implicit question names them.
+    key = content_id([model, n, part.model_dump_json()])
+    read = read_items(
+        "rubric",
+        key,
+        f"Ask the rubric: {len(part.criteria)} criteria of each response",
+        [f"{name}, {kind}" for name, kind in zip(asked.prompt_ids, asked.kinds, strict=True)],
+        lambda position: read_rubric(model, part, asked.conversations[position]),
     )
-    if not is_there(outcome, f"Asking {3 * n * len(part.criteria)} questions …"):
+    if read is None:
         return None
-    return _show(outcome.value, part, model, n)
+    readings = read.done
+    outcome = tasks().outcome(
+        (NAME, "rubric", key, SCALAR, len(readings)),
+        lambda: scored_rubric(asked, readings, SCALAR),
+    )
+    if not is_there(outcome, f"Scoring with {SCALAR} …"):
+        return None
+    return _show(outcome.value, part, model, n, of_card if is_own else None)
 
 
-def _criteria_table(part: RubricPart) -> None:
-    rows = [
-        {"criterion": c.name, "asked": c.text, "importance": c.importance, "weight": c.weight}
-        for c in part.criteria
-    ]
-    with st.expander(f"The {len(rows)} criteria", icon=":material/checklist:"):
-        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
-
-
-def _show(scored: ScoredRubric, part: RubricPart, model: str, n: int) -> Taken | None:
+def _show(
+    scored: ScoredRubric, part: RubricPart, model: str, n: int, replaced: RubricPart | None
+) -> Taken | None:
     mass = np.concatenate([each.mass for each in scored.readings])
     low = " So little that the judge would mostly say something else." if mass.mean() < 0.5 else ""
     st.caption(
@@ -127,7 +145,9 @@ def _show(scored: ScoredRubric, part: RubricPart, model: str, n: int) -> Taken |
         f"{model} against {SCALAR}",
         tables,
         {
-            "source": f"{n} held-out authored prompts with one good and two flawed responses each; "
+            "source": f"{len(set(scored.prompt_ids))} held-out authored prompts with one good and "
+            "two flawed responses each; "
+            f"{'' if replaced is None else 'the criteria were written here; '}"
             f"Yes and No capture {mass.mean():.0%} of the probability on average.",
             "scalar": SCALAR,
             "reading": READINGS[reading],
@@ -136,7 +156,9 @@ def _show(scored: ScoredRubric, part: RubricPart, model: str, n: int) -> Taken |
             "seed": 0,
         },
         (model, SCALAR),
-        rubric_python(model, SCALAR, n, reading, weights, pitfalls),
+        rubric_python(
+            model, SCALAR, n, reading, weights, pitfalls, None if replaced is None else part
+        ),
         ("What a pitfall takes away is our reading of the paper.",),
     )
 
@@ -162,19 +184,19 @@ def _rewards(
         hint="Our reading of the paper: a pitfall that is there lowers the numerator, or one that "
         "is absent counts as met.",
     )
-    columns = st.columns(len(weighing.names))
+    columns = st.columns(min(PER_ROW, len(weighing.names)))
     weights = [
-        column.slider(
+        columns[place % PER_ROW].slider(
             f"{'− ' if pit else ''}{plain(name)}",
             0.0,
-            10.0,
+            max(10.0, float(weight)),
             float(weight),
             0.5,
             key=f"{NAME}-weight-{name}",
             help="Pitfall: what must not be there." if pit else "How much it counts when met.",
         )
-        for column, name, weight, pit in zip(
-            columns, weighing.names, weighing.weights, weighing.is_pitfall, strict=True
+        for place, (name, weight, pit) in enumerate(
+            zip(weighing.names, weighing.weights, weighing.is_pitfall, strict=True)
         )
     ]
     values = np.array(weights)

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pprint import pformat
 
 import pandas as pd
 
 from app_pages.common.other_rewards.work import NAME
 from app_pages.common.results_bar import results_bar
+from core.models.card import RubricPart
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def take_along(taken: Taken | None) -> None:
     )
 
 
-def implicit_python(source: str, model: str) -> str:
+def implicit_python(source: str) -> str:
     """Lines for the length effect; `source` makes `responses`."""
     return "\n".join(
         [
@@ -54,7 +56,7 @@ def implicit_python(source: str, model: str) -> str:
             "",
             "from core.labs.implicit.length import length_report",
             "",
-            source.format(model=model),
+            source,
             "report = length_report(responses, rng=np.random.default_rng(0))",
             "for effect in report.effects:",
             "    print(effect.rule, effect.accuracy, effect.per_token)",
@@ -100,10 +102,41 @@ def process_python(model: str, n: int) -> str:
     )
 
 
+def own_solutions_python(source: str, threshold: float | None) -> str:
+    """Lines for first errors in a file's solutions; `source` makes `table`."""
+    given = "" if threshold is None else f", threshold={threshold!r}"
+    return "\n".join(
+        [
+            "import numpy as np",
+            "",
+            "from core.labs.process.benchmark import first_errors, ranking_by_aggregate",
+            "",
+            source,
+            "rng = np.random.default_rng(0)",
+            f"found = first_errors(table, rng=rng{given})",
+            "print(found.threshold, found.f1, found.on_erroneous, found.on_correct)",
+            "print(ranking_by_aggregate(table, rng=rng))",
+        ]
+    )
+
+
 def rubric_python(
-    model: str, scalar: str, n: int, reading: str, weights: Mapping[str, float], pitfalls: str
+    model: str,
+    scalar: str,
+    n: int,
+    reading: str,
+    weights: Mapping[str, float],
+    pitfalls: str,
+    own: RubricPart | None = None,
 ) -> str:
     """Lines for the rank shift on held-out authored prompts."""
+    own_rubric = []
+    if own is not None:
+        told = pformat(own.model_dump(mode="json"), width=96, sort_dicts=False)
+        own_rubric = [
+            "from core.models.card import RubricPart",
+            f"model = model.with_rubric(RubricPart.model_validate({told}))",
+        ]
     explicit = [
         "from core.labs.rubric.aggregation import Weighing, explicit_rewards",
         f"weights = {dict(weights)!r}",
@@ -130,6 +163,7 @@ def rubric_python(
             "]",
             "texts = [make_conversation(prompt.prompt, text) for prompt, text in rows]",
             f"model = get_service().model({model!r})",
+            *own_rubric,
             "readings = model.read(texts)",
             *(
                 ["rewards = [each.score for each in readings]"]

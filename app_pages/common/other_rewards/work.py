@@ -1,5 +1,6 @@
 """What the other rewards page computes in the background, and the names it shares."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from app_pages.common.service import reward_service
 from core.errors import TableError
 from core.labs.implicit.length import responses_of
 from core.labs.process.planted import PlantedSolution, planted_solutions
-from core.models.card import RewardModelCard
+from core.models.card import RewardModelCard, RubricPart
 from core.models.catalogue import list_cards
 from core.models.implicit import ImplicitRewardModel, TokenRatios
 from core.models.process import ProcessRewardModel, StepRewards
@@ -114,8 +115,25 @@ class ScoredRubric:
         return np.array([each.yes for each in self.readings])
 
 
-def score_rubric(model: str, scalar: str, n_prompts: int, seed: int) -> ScoredRubric:
-    """Asks a rubric about the responses of held-out authored prompts."""
+@dataclass(frozen=True)
+class RubricTexts:
+    """Responses that a rubric is asked about.
+
+    Attributes:
+        prompt_ids: of each.
+        texts: the responses.
+        kinds: "good" or the flaw.
+        conversations: with their prompts.
+    """
+
+    prompt_ids: list[str]
+    texts: list[str]
+    kinds: list[str]
+    conversations: list[list[Message]]
+
+
+def rubric_texts(n_prompts: int, seed: int) -> RubricTexts:
+    """The responses of held-out authored prompts."""
     prompts = split_prompts(read_preferences()).held_out
     picked = np.random.default_rng(seed).permutation(len(prompts))[:n_prompts]
     rows = []
@@ -123,24 +141,44 @@ def score_rubric(model: str, scalar: str, n_prompts: int, seed: int) -> ScoredRu
         prompt = prompts[index]
         rows.append((prompt, prompt.good, "good"))
         rows += [(prompt, each.response, each.flaw) for each in prompt.flawed]
-    conversations = [make_conversation(prompt.prompt, text) for prompt, text, _ in rows]
-    service = reward_service()
-
-    def read(loaded: object, conversation: list[Message]) -> RubricReading:
-        if not isinstance(loaded, RubricRewardModel):
-            raise TableError(f"{model} has no rubric.")
-        return loaded.read([conversation])[0]
-
-    readings = [
-        service.exclusive(model, lambda loaded, each=each: read(loaded, each))
-        for each in conversations
-    ]
-    rewards = service.score(scalar, conversations).sort_values("index")["reward"].tolist()
-    return ScoredRubric(
+    return RubricTexts(
         [prompt.id for prompt, _, _ in rows],
         [text for _, text, _ in rows],
         [kind for _, _, kind in rows],
-        readings,
+        [make_conversation(prompt.prompt, text) for prompt, text, _ in rows],
+    )
+
+
+def read_rubric(model: str, part: RubricPart, conversation: list[Message]) -> RubricReading:
+    """What a card's language model says of a response by these criteria."""
+
+    def read(loaded: object) -> RubricReading:
+        if not isinstance(loaded, RubricRewardModel):
+            raise TableError(f"{model} has no rubric.")
+        return loaded.with_rubric(part).read([conversation])[0]
+
+    return reward_service().exclusive(model, read)
+
+
+def scored_rubric(
+    asked: RubricTexts, readings: Mapping[int, RubricReading], scalar: str
+) -> ScoredRubric:
+    """Readings beside a scalar model's rewards, of prompts whose responses are all read.
+
+    Raises:
+        TableError: there is no such prompt.
+    """
+    missing = {name for i, name in enumerate(asked.prompt_ids) if i not in readings}
+    kept = [i for i, name in enumerate(asked.prompt_ids) if name not in missing]
+    if not kept:
+        raise TableError("No prompt has all its responses read.", fix="Let the run go on.")
+    conversations = [asked.conversations[i] for i in kept]
+    rewards = reward_service().score(scalar, conversations).sort_values("index")["reward"].tolist()
+    return ScoredRubric(
+        [asked.prompt_ids[i] for i in kept],
+        [asked.texts[i] for i in kept],
+        [asked.kinds[i] for i in kept],
+        [readings[i] for i in kept],
         rewards,
     )
 

@@ -14,7 +14,7 @@ CLAIMS = (
     "**From the authors' code** · RM-R1 reads its verdict in the last 80 characters; it accepts "
     "sloppy endings and refuses a verdict that more text follows.",
     "**Our reading** · The formula for independent votes, position bias as P(first wins) - 1/2, "
-    "the posterior that stops an adaptive vote, accuracy for each 1,000 tokens.",
+    "the posteriors that stop an adaptive vote or sum, accuracy for each 1,000 tokens.",
 )
 FALSIFIED = (
     "**What would falsify this?** A curve that stays flat or falls with k; a scalar model that is "

@@ -7,6 +7,7 @@ import streamlit as st
 
 from app_pages.common.markup import Piece, plain, show_pieces
 from app_pages.common.reasoning.live_run import Draft, LiveRun, Wish
+from app_pages.common.reasoning.words import written_words
 from core.models.card import JudgePart, RewardModelCard
 from core.models.catalogue import list_cards
 from core.models.judges import FORMATS, LOW_MASS, Item
@@ -238,7 +239,7 @@ def _summary(run: LiveRun, table: pd.DataFrame) -> None:
             )
         told = f"{n_unread} of {len(table)} judgements could not be read and do not count."
         known = f" {run.n_known} were known from before." if run.n_known else ""
-        st.caption(f"{told}{known} {run.seconds:.1f} s, {int(table['n_tokens'].sum()):,} tokens.")
+        st.caption(f"{told}{known} {run.seconds:.1f} s, {written_words(table['n_tokens'])}.")
 
 
 def _votes(table: pd.DataFrame) -> None:
@@ -329,13 +330,15 @@ def _drafts(run: LiveRun) -> None:
 def _draft(run: LiveRun, draft: Draft) -> None:
     span = draft.reading.span if draft.reading is not None else None
     text = draft.text or "…"
-    if span is None:
+    if draft.whole and draft.reading is not None and draft.reading.problem:
+        show_pieces([Piece(text, "unread", "no verdict could be read from this text")])
+    elif span is None:
         show_pieces([Piece(text)])
     else:
         show_pieces(
             [
                 Piece(text[: span[0]]),
-                Piece(text[span[0] : span[1]], "read", "what the verdict is read from"),
+                Piece(text[span[0] : span[1]], "verdict", "what the verdict is read from"),
                 Piece(text[span[1] :]),
             ]
         )

@@ -1,5 +1,6 @@
 """The lines of Python that give the page's numbers again."""
 
+from app_pages.common.reasoning.scale import known_scale
 from app_pages.common.reasoning.setup import Setup
 from app_pages.common.reasoning.work import aggregations_of
 
@@ -12,6 +13,7 @@ def as_python(setup: Setup) -> str:
         "",
         "from core.labs.reasoning.orders import order_swaps",
     ]
+    scale = known_scale(setup) if ballots is not None and ballots.has_scores else None
     if ballots is not None:
         lines += [
             "from core.labs.reasoning.adaptive import adaptive_curves",
@@ -28,6 +30,13 @@ def as_python(setup: Setup) -> str:
             "print(dependence(ballots, options).correlation)",
             "print(adaptive_curves(ballots, options=options).table)",
             "print(budget_curve(ballots, options=options))",
+        ]
+    if scale is not None:
+        lines += [
+            "",
+            "from core.labs.reasoning.score_stops import ScoreScale, score_curves",
+            "",
+            f"print(score_curves(ballots, {scale!r}, options=options).table)",
         ]
     lines += ["swaps = order_swaps(judgements)", "print(swaps.flip_rate, swaps.bias, swaps.both)"]
     return "\n".join(lines)

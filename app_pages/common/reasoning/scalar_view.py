@@ -13,7 +13,7 @@ from app_pages.common.markup import plain
 from app_pages.common.model_choice import choose_lab_models
 from app_pages.common.reasoning.setup import NAME, Setup, one_of
 from app_pages.common.reasoning.voting_view import shown_aggregation
-from app_pages.common.reasoning.words import difference_words
+from app_pages.common.reasoning.words import difference_words, unknown_cost
 from app_pages.common.reasoning.work import budget_of, keep
 from core.figures import reasoning as figures
 from core.labs.reasoning.ballots import Ballots
@@ -102,6 +102,8 @@ def _against(setup: Setup, ballots: Ballots) -> None:
         return
     keep("budget", setup, curve)
     _budget(curve, scalar_value, aggregation)
+    if ballots.n_uncounted:
+        st.caption(f":material/info: {unknown_cost(ballots)}")
 
 
 def _rewards(setup: Setup) -> tuple[Mapping[str, FloatArray] | None, str]:
@@ -207,7 +209,6 @@ def _shown(found: ScalarAgainst, words: str, aggregation: str) -> None:
 
 def _budget(curve: pd.DataFrame, scalar: float | None, aggregation: str) -> None:
     if curve.empty:
-        st.caption(":material/info: How much was written is not known (column n_tokens).")
         return
     first, last = curve.iloc[0], curve.iloc[-1]
     st.markdown(

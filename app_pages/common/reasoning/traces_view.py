@@ -87,12 +87,16 @@ def _wanted(table: pd.DataFrame, which: str) -> list[str]:
 
 def _label(item_id: str, items: pd.DataFrame, table: pd.DataFrame) -> str:
     row = items.loc[items["item_id"] == item_id].iloc[0]
-    verdicts = table.loc[table["item_id"] == item_id, "verdict"]
+    rows = table.loc[table["item_id"] == item_id]
+    verdicts = rows["verdict"].dropna()
     told = f"{item_id} · {row['subset']}"
     if isinstance(row["best"], str):
-        right, unread = int((verdicts == row["best"]).sum()), int(verdicts.isna().sum())
-        told += f" · {right} right, {len(verdicts) - right - unread} not"
-        told += f", {unread} unread" if unread else ""
+        right, unread = int((verdicts == row["best"]).sum()), int(rows.apply(_unread, axis=1).sum())
+        scored = len(rows) - len(verdicts) - unread
+        counted = [f"{right} right, {len(verdicts) - right} not"] if len(verdicts) else []
+        counted += [f"{scored} scored"] if scored else []
+        counted += [f"{unread} unread"] if unread else []
+        told += f" · {', '.join(counted)}"
     return told
 
 
@@ -129,6 +133,7 @@ def _trace(rows: pd.DataFrame, default: int, item: "pd.Series[object]", key: str
         key=f"{NAME}-trace-{key}",
         format_func=lambda place: (
             f"shown as {', '.join(rows['order'][place])} · sample {rows['sample'][place]}"
+            + (" · unread" if _unread(rows.iloc[place]) else "")
         ),
         help="Letters in the order in which the responses were shown.",
     )
@@ -136,8 +141,8 @@ def _trace(rows: pd.DataFrame, default: int, item: "pd.Series[object]", key: str
     raw, order = str(row["raw"]), str(row["order"])
     with st.container(horizontal=True, gap="small"):
         _badge(row, item)
-        if row["n_tokens"] == row["n_tokens"]:
-            st.badge(f"{int(row['n_tokens'])} tokens", color="gray")
+        known = row["n_tokens"] == row["n_tokens"]
+        st.badge(f"{int(row['n_tokens'])} tokens" if known else "tokens unknown", color="gray")
         if bool(row["truncated"]):
             st.badge("cut at its limit", color="orange")
     if not raw:
@@ -146,17 +151,22 @@ def _trace(rows: pd.DataFrame, default: int, item: "pd.Series[object]", key: str
     st.caption("The letters in the text are places: A is the response shown first."
                if order != LETTERS[: len(order)] else "As it was written.")  # fmt: skip
     span = verdict_span(raw, str(row["format"]), len(order))
-    if span is None:
+    if _unread(row):
+        st.caption(":material/visibility_off: Unread: nothing in this text counts as a vote.")
+        show_pieces([Piece(raw, "unread", "no verdict could be read from this text")])
+    elif span is None:
         show_pieces([Piece(raw)])
     else:
         show_pieces([
             Piece(raw[: span[0]]),
-            Piece(raw[span[0] : span[1]], "read", "what the verdict is read from"),
+            Piece(raw[span[0] : span[1]], "verdict", "what the verdict is read from"),
             Piece(raw[span[1] :]),
         ])  # fmt: skip
     scores = row["scores"]
     if isinstance(scores, tuple):
-        told = ", ".join(f"{LETTERS[i]} {score:g}" for i, score in enumerate(scores))
+        told = ", ".join(
+            f"{LETTERS[i]} {score:g}" for i, score in enumerate(scores) if score == score
+        )
         st.caption(f"Scores, the order undone: {told}.")
     if row["confidence"] == row["confidence"]:
         st.caption(
@@ -167,9 +177,19 @@ def _trace(rows: pd.DataFrame, default: int, item: "pd.Series[object]", key: str
         st.caption(f":material/warning: {plain(str(row['problem']))}")
 
 
+def _unread(row: "pd.Series[object]") -> bool:
+    """Whether the judgement gives neither a verdict nor a score."""
+    return not isinstance(row["verdict"], str) and not isinstance(row["scores"], tuple)
+
+
 def _badge(row: "pd.Series[object]", item: "pd.Series[object]") -> None:
     verdict = row["verdict"]
-    if not isinstance(verdict, str):
+    scores = row["scores"]
+    if not isinstance(verdict, str) and isinstance(scores, tuple):
+        # A response that is scored alone has no winner.
+        given = [score for score in scores if score == score]
+        st.badge("scores " + ", ".join(f"{score:g}" for score in given), color="blue")
+    elif not isinstance(verdict, str):
         st.badge("no verdict could be read", color="orange", icon=":material/help:")
     elif verdict == TIE:
         st.badge("a tie", color="gray")

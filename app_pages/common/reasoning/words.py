@@ -2,6 +2,9 @@
 
 import math
 
+import pandas as pd
+
+from core.labs.reasoning.ballots import Ballots
 from core.labs.reasoning.curves import Dependence, VotingCurves, effective_votes
 from core.labs.reasoning.orders import OrderSwaps
 from core.labs.reasoning.voting import Aggregation
@@ -20,6 +23,26 @@ def interval(estimate: Estimate, *, signed: bool = False, digits: int = 3) -> st
         f"{value} ({estimate.confidence:.0%} interval {estimate.low:{sign}.{digits}f} to "
         f"{estimate.high:{sign}.{digits}f})"
     )
+
+
+def written_words(tokens: pd.Series) -> str:
+    """How much was written, as far as it is known."""
+    n_unknown = int(tokens.isna().sum())
+    if n_unknown == len(tokens):
+        return "number of tokens unknown: the server does not report it"
+    told = f"{int(tokens.sum()):,} tokens"
+    return f"{told} and {n_unknown:,} texts whose tokens are unknown" if n_unknown else told
+
+
+def unknown_cost(ballots: Ballots) -> str:
+    """Of how many votes it is not known how much was written, and what becomes of them."""
+    told = (
+        f"How much was written is unknown for {ballots.n_uncounted:,} of {ballots.n_votes:,} votes "
+        "(their server does not report it, or the file does not say)"
+    )
+    if not ballots.has_tokens:
+        return f"{told}, so no cost in tokens is told."
+    return f"{told}; what is told in tokens rests on the others."
 
 
 def p_value(p: float) -> str:
@@ -75,9 +98,10 @@ def dependence_words(found: Dependence, k: int) -> str:
             f"with the value found, {k} of them are worth {worth:.1f} independent ones."
         )
     return (
-        f"{said} In "
-        f"{found.below_half.value:.0%} of the items the wrong response leads, and more votes make "
-        f"these worse; with endlessly many, {found.ceiling.value:.0%} would be right."
+        f"{said} The wrong response leads in a share of {interval(found.below_half, digits=2)} of "
+        f"the {found.below_half.n:,} items. Were the recorded shares of votes the true ones, more "
+        "votes would make these worse, and with endlessly many a share of "
+        f"{interval(found.ceiling, digits=2)} would be right."
     )
 
 
@@ -95,7 +119,8 @@ def order_words(found: OrderSwaps) -> str:
     return (
         f"{verdict} The first wins with {bias.value + 0.5:.1%}, "
         f"{interval(bias, signed=True)} from one half. Of verdicts that name a "
-        f"winner in both orders {found.flip_rate.value:.1%} flip; {bias.n:,} items."
+        f"winner in both orders {found.flip_rate.value:.1%} flip. Means over {bias.n:,} and "
+        f"{found.flip_rate.n:,} items."
     )
 
 

@@ -21,6 +21,7 @@ from core.labs.reasoning.curves import (
     voting_curves,
 )
 from core.labs.reasoning.orders import OrderSwaps, order_swaps
+from core.labs.reasoning.score_stops import SCORE_RULES, ScoreRule, ScoreScale, score_curves
 from core.labs.reasoning.voting import AGGREGATIONS, Aggregation
 
 
@@ -87,6 +88,26 @@ def adaptive_of(setup: Setup, most: int) -> AdaptiveCurves | None:
         lambda: adaptive_curves(ballots, most=most, options=options),
     )
     return outcome.value if is_there(outcome, "Replaying votes …") else None
+
+
+def sums_of(setup: Setup, most: int, scale: ScoreScale) -> AdaptiveCurves | None:
+    """The same for sums of scores."""
+    ballots, options = setup.ballots, setup.options
+    if ballots is None:
+        return None
+    outcome = tasks().outcome(
+        ("reasoning-sums", setup.key, most, repr(scale)),
+        lambda: score_curves(ballots, scale, score_rules(ballots), most=most, options=options),
+    )
+    return outcome.value if is_there(outcome, "Replaying scores …") else None
+
+
+def score_rules(ballots: Ballots) -> tuple[ScoreRule, ...]:
+    """The rules worth telling apart: of two sums the order is the leader."""
+    return tuple(
+        rule for rule in SCORE_RULES
+        if rule != "fixed" and (rule != "order" or ballots.n_candidates > 2)
+    )  # fmt: skip
 
 
 def budget_of(setup: Setup, aggregation: Aggregation) -> pd.DataFrame | None:

@@ -19,11 +19,11 @@ FALSIFIED = (
     "as then the reward pays for copying; or wordings that move the reward more than traces do."
 )
 CAUTION = (
-    "**With care** · The scorer here has 135 million parameters. The traces were authored, not "
-    "sampled from it, and right ones mostly name the reference in their last sentence: compare the "
-    "areas of traces that do not name it. The likelihood also depends on the words in between: "
-    "here “Final answer:” and the reference on the same line. On a line of its own a reference in "
-    "small letters began with next to no probability, and areas were lower."
+    "**With care** · The authored problems were read by a model of 135 million parameters, which "
+    "did not sample their traces. A trace that names the reference can be paid for its copy: "
+    "compare the areas of traces that do not name it; some of these still hold one of its other "
+    "wordings. The likelihood also depends on the words in between: on this page “Final answer:” "
+    "and the reference on the same line, unless a file brought its own log-probabilities."
 )
 
 

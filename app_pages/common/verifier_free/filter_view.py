@@ -63,8 +63,8 @@ def filter_view(setup: Setup) -> None:
         st.plotly_chart(kept_bars(steps), key=f"{NAME}-kept", alt="Groups kept and dropped")
     st.caption(
         "As in the code, spreads are collected from step 6 and filtered from step 11; two passes "
-        "over the problems. Here the scorer never changes; in training the rewards would. That "
-        "the mean of a step goes over all its groups, dropped ones too, is our reading."
+        "over the problems. Here the scorer never changes; in training the rewards would. The "
+        "mean of a step goes over all its groups, dropped ones too."
     )
 
 

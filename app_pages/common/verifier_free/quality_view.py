@@ -67,8 +67,8 @@ def headline(setup: Setup) -> None:
     silent = found.get("silent")
     if silent is not None and silent.n_prompts >= FEWEST:
         text += (
-            f"; among traces that do not name the reference, where copying cannot help, in "
-            f"{_percent(silent)} ({silent.n} traces of {silent.n_prompts} problems)"
+            "; among traces that do not name the reference, where its own words cannot be copied, "
+            f"in {_percent(silent)} ({silent.n} traces of {silent.n_prompts} problems)"
         )
     elif silent is not None:
         text += (

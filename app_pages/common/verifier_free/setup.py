@@ -14,7 +14,7 @@ from app_pages.common.verifier_free.own_file import from_file
 from app_pages.common.verifier_free.source import NAME, Source, from_question, from_record
 from core.errors import WorkbenchError
 from core.labs.verifier_free.aggregates import AGGREGATES, TITLES, USED_BY, Aggregate
-from core.labs.verifier_free.debias import SHAPE_MEANING, SHAPES, Debias
+from core.labs.verifier_free.debias import SHAPE_MEANING, SHAPES, Debias, Shape
 from core.labs.verifier_free.rewards import (
     ADVANTAGE_MEANING,
     ADVANTAGES,
@@ -28,6 +28,13 @@ from core.schema import content_id
 
 RECORDED, OWN, FILE = "recorded", "own", "file"
 SOURCES = {RECORDED: "Authored problems", OWN: "My own question", FILE: "My own file"}
+PARAMETERS: dict[Shape, tuple[str, float]] = {
+    "threshold": ("t of the threshold", 0.05),
+    "leaky": ("t below which it leaks", 0.0),
+    "sigmoid": ("k of the sigmoid", 10.0),
+}
+"""Shapes that take a number: what it is called, and a usual one."""
+
 PARTS: dict[Which, str] = {
     "whole": "all of it",
     "first": "its first tokens",
@@ -176,10 +183,10 @@ def _debias(baseline: bool) -> Debias:
         help="; ".join(f"{name}: {meaning}" for name, meaning in SHAPE_MEANING.items()),
     )  # fmt: skip
     parameter = 0.05
-    if shape in ("threshold", "sigmoid"):
+    if shape in PARAMETERS:
+        label, usual = PARAMETERS[shape]
         parameter = st.number_input(
-            "t of the threshold" if shape == "threshold" else "k of the sigmoid",
-            0.0, 100.0, 0.05 if shape == "threshold" else 10.0, 0.05,
+            label, 0.0, 100.0, usual, 0.05,
             key=f"{NAME}-parameter-{shape}", persist_state="session",
         )  # fmt: skip
     weight = st.slider(
@@ -189,8 +196,9 @@ def _debias(baseline: bool) -> Debias:
         "so all of them get it.",
     )  # fmt: skip
     rounded = st.toggle(
-        "Round the baseline to bfloat16", False, key=f"{NAME}-rounded", persist_state="session",
-        help="As RLPR's code does.",
+        "Round the score after the reasoning to bfloat16", False, key=f"{NAME}-rounded",
+        persist_state="session",
+        help="As RLPR's code does before it subtracts the baseline.",
     )  # fmt: skip
     return Debias(baseline, shape or SHAPES[0], float(parameter), float(weight), rounded)
 

@@ -46,7 +46,7 @@ def tokens_view(setup: Setup) -> None:
         "The reference's tokens: orange when unlikely, blue when likely. Point at one for its "
         "probability and what each score would gain if it were certain. The reward is "
         f"{_formula(setup.options)}. Probabilities are those of the reference after the trace and "
-        "“Final answer:”."
+        "“Final answer:”, unless they came with a file."
     )
     impossible = [
         str(row["trace_id"])

@@ -23,6 +23,7 @@ COLUMNS = ("prompt_id", "response", "n_tokens", "sum", "mean")
 `sum` and `mean` are the two rewards."""
 
 RULES = ("sum", "mean")
+SIDES = ("chosen", "rejected")
 
 N_RESAMPLES = 1_000
 
@@ -77,6 +78,8 @@ def length_report(
 
     Args:
         table: with `COLUMNS`; each prompt has one "chosen" and any number of "rejected" responses.
+            Where a prompt has more than one chosen response, a column `group` tells which rejected
+            ones each is compared with.
         rng: of the resampling, over prompts.
         n_resamples: bootstrap draws.
 
@@ -118,9 +121,10 @@ def _usable(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
 
 
 def _pairs(kept: pd.DataFrame) -> pd.DataFrame:
-    chosen = kept[kept["response"] == "chosen"].drop_duplicates("prompt_id")
+    keys = ["prompt_id", "group"] if "group" in kept else ["prompt_id"]
+    chosen = kept[kept["response"] == "chosen"].drop_duplicates(keys)
     rejected = kept[kept["response"] == "rejected"]
-    both = rejected.merge(chosen, on="prompt_id", suffixes=("_rejected", "_chosen"))
+    both = rejected.merge(chosen, on=keys, suffixes=("_rejected", "_chosen"))
     return pd.DataFrame(
         {
             "prompt_id": both["prompt_id"],
@@ -191,3 +195,46 @@ def responses_of(pairs: pd.DataFrame) -> pd.DataFrame:
         )
         parts.append(part.drop_duplicates("prompt_id") if side == "chosen" else part)
     return pd.concat(parts, ignore_index=True)
+
+
+def responses_of_readings(
+    pairs: pd.DataFrame, readings: Mapping[str, tuple[int, float, float]]
+) -> pd.DataFrame:
+    """Pairs whose responses were read, as one row a response for `length_report`.
+
+    Args:
+        pairs: pair_id, prompt_id, chosen, rejected, and `flaw` where known.
+        readings: tokens, sum and mean of a response, by "pair_id/chosen" and "pair_id/rejected";
+            a pair with one side missing is left out.
+
+    Returns:
+        `COLUMNS` with `group` (number of the chosen response among those of its prompt), `flaw` and
+        `pair_id`. A chosen response of several pairs is there once.
+    """
+    rows = []
+    groups: dict[tuple[object, str], int] = {}
+    for pair in pairs.to_dict(orient="records"):
+        sides = {side: readings.get(f"{pair['pair_id']}/{side}") for side in SIDES}
+        if any(reading is None for reading in sides.values()):
+            continue
+        key = (pair["prompt_id"], str(pair["chosen"]))
+        is_new = key not in groups
+        group = groups.setdefault(key, sum(prompt == key[0] for prompt, _ in groups))
+        for side, reading in sides.items():
+            if reading is None or (side == "chosen" and not is_new):
+                continue
+            n_tokens, total, mean = reading
+            rows.append(
+                {
+                    "prompt_id": pair["prompt_id"],
+                    "flaw": str(pair.get("flaw") or ""),
+                    "response": side,
+                    "n_tokens": n_tokens,
+                    "sum": total,
+                    "mean": mean,
+                    "group": group,
+                    "pair_id": pair["pair_id"],
+                }
+            )
+    columns = ["prompt_id", "flaw", *COLUMNS[1:], "group", "pair_id"]
+    return pd.DataFrame(rows, columns=columns)

@@ -7,7 +7,7 @@ chosen on a calibration part, never on the part that is reported.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -100,28 +100,38 @@ def first_errors(
     calibration, reported = usable.iloc[:0], usable
     if threshold is None:
         calibration, reported = _split(usable, rng, calibration_share)
+        kinds = set(calibration["label"] == -1)
+        if len(kinds) < 2:
+            kind = "right" if True in kinds else "wrong"
+            raise TableError(
+                f"The {len(calibration)} solutions that would choose the threshold are all {kind}, "
+                "so no threshold can be told from another.",
+                fix="Give more solutions of both kinds, or a threshold.",
+            )
         threshold = choose_threshold(list(calibration["scores"]), calibration["label"].to_numpy())
     labels = reported["label"].to_numpy(dtype=int)
     predicted = np.array([first_error(each, threshold) for each in reported["scores"]], dtype=int)
     clusters = list(reported["problem_id"])
 
-    def estimate(part: int) -> Estimate:
-        return clustered_statistic(
+    def estimate(part: int, rows: npt.NDArray[np.bool_]) -> Estimate:
+        found = clustered_statistic(
             lambda weights: _weighted_f1(labels, predicted, weights)[part],
             clusters,
             rng=rng,
             n_resamples=n_resamples,
             left_out=left_out,
         )
+        problems = {name for name, used in zip(clusters, rows, strict=True) if used}
+        return replace(found, n=int(rows.sum()), n_prompts=len(problems))
 
     predictions = reported[["problem_id", "label"]].assign(
         predicted=predicted, right=predicted == labels
     )
     return FirstErrors(
         threshold,
-        estimate(0),
-        estimate(1),
-        estimate(2),
+        estimate(0, np.ones(len(labels), dtype=bool)),
+        estimate(1, labels != -1),
+        estimate(2, labels == -1),
         predictions.reset_index(drop=True),
         len(calibration),
         left_out,
@@ -241,9 +251,13 @@ def _weighted_f1(
 
 def _auc(rewards: FloatArray, right: npt.NDArray[np.bool_], weights: FloatArray) -> float:
     """Weighted share of pairs (right, wrong) ranked rightly, ties as half."""
-    high, low = rewards[right][:, None], rewards[~right][None, :]
-    pairs = weights[right][:, None] * weights[~right][None, :]
-    total = pairs.sum()
+    # By value instead of by pair, so that thousands of solutions can be resampled.
+    codes = np.unique(rewards, return_inverse=True)[1]
+    high, low = (
+        np.bincount(codes[rows], weights[rows], minlength=codes.max() + 1)
+        for rows in (right, ~right)
+    )
+    total = high.sum() * low.sum()
     if not total:
         return float("nan")
-    return float((pairs * ((high > low) + 0.5 * (high == low))).sum() / total)
+    return float((high * (low.cumsum() - 0.5 * low)).sum() / total)

@@ -8,7 +8,7 @@ without having stopped follows step by step.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -133,7 +133,7 @@ class Stopped:
 
     Attributes:
         votes: expected judgements until it stops.
-        tokens: expected tokens written, NaN where unknown.
+        tokens: expected tokens written, NaN where that of any judgement is unknown.
         credit: expected credit of the majority then.
     """
 
@@ -150,7 +150,7 @@ def stop_pair(ballot: Ballot, stopping: Stopping, ties: TiePolicy = "share") -> 
     counts = ballot.counts
     if stopping.rule == "fixed":
         k = min(stopping.most, len(ballot))
-        tokens = k * float(np.mean(ballot.tokens))
+        tokens = k * float(np.mean(ballot.tokens))  # NaN where any is
         return Stopped(k, tokens, majority_credit(counts, ballot.right, k, ties).mean)
     right, wrong, nobody = int(counts[ballot.right]), int(counts[1 - ballot.right]), int(counts[2])
     at_stop = _stop_chances(right, wrong, nobody, stopping)
@@ -197,6 +197,9 @@ def _stop_chances(right: int, wrong: int, nobody: int, stopping: Stopping) -> Fl
 
 
 def _tokens(ballot: Ballot, expected: Sequence[float]) -> float:
+    if not np.isfinite(ballot.tokens).all():
+        # Otherwise a rule would be held against another one over other items.
+        return float("nan")
     groups = (ballot.votes == ballot.right, ballot.votes == 1 - ballot.right, ballot.votes < 0)
     total = 0.0
     for group, times in zip(groups, expected, strict=True):
@@ -281,17 +284,47 @@ def adaptive_curves(
             tried.append(Stopping(rule, float("nan"), most, prior))
         elif rule != "fixed":
             tried += [Stopping(rule, threshold, most, prior) for threshold in thresholds]
-    rows = [_budget_row(items, stopping, chosen) for stopping in tried]
+    outcomes = [[stop_pair(item, each, chosen.ties) for item in items] for each in tried]
+    return AdaptiveCurves(budget_table(items, tried, outcomes, chosen), left_out)
+
+
+class Ruled(Protocol):
+    """What a row of a table of budgets tells of a rule."""
+
+    @property
+    def rule(self) -> str: ...
+
+    @property
+    def threshold(self) -> float: ...
+
+
+def budget_table(
+    items: Sequence[Ballot],
+    tried: Sequence[Ruled],
+    outcomes: Sequence[Sequence[Stopped]],
+    options: VotingOptions,
+) -> pd.DataFrame:
+    """`BUDGET_COLUMNS`, one row a rule tried.
+
+    Args:
+        items: the votes.
+        tried: the rules; those called "fixed" are what the others are held against.
+        outcomes: of each rule, what it does on each item.
+        options: seed, confidence and draws.
+    """
+    rows = [
+        _budget_row(items, stopping, found, options)
+        for stopping, found in zip(tried, outcomes, strict=True)
+    ]
     table = pd.DataFrame(rows)
     fixed = table.loc[table["rule"] == "fixed"]
     table["fixed"] = np.interp(table["votes"], fixed["votes"], fixed["value"])
-    return AdaptiveCurves(table[list(BUDGET_COLUMNS)], left_out)
+    return table[list(BUDGET_COLUMNS)]
 
 
 def _budget_row(
-    items: Sequence[Ballot], stopping: Stopping, options: VotingOptions
+    items: Sequence[Ballot], stopping: Ruled, found: Sequence[Stopped], options: VotingOptions
 ) -> dict[str, object]:
-    found = [stop_pair(item, stopping, options.ties) for item in items]
     ids = [item.item_id for item in items]
     credit = np.clip([each.credit for each in found], 0.0, 1.0)
     votes = np.array([each.votes for each in found])
@@ -337,9 +370,27 @@ def adaptive_gain(
     chosen = options or VotingOptions()
     items = [item for item in ballots.items if item.n_candidates == 2]
     full = Stopping("fixed", float("nan"), stopping.most, stopping.prior)
-    rows = []
-    for item in items:
-        early, late = (stop_pair(item, each, chosen.ties) for each in (stopping, full))
+    early = [stop_pair(item, stopping, chosen.ties) for item in items]
+    late = [stop_pair(item, full, chosen.ties) for item in items]
+    return gain_of(items, early, late, chosen)
+
+
+def gain_of(
+    items: Sequence[Ballot],
+    stopped: Sequence[Stopped],
+    asked: Sequence[Stopped],
+    options: VotingOptions,
+) -> tuple[Estimate, Estimate, pd.DataFrame]:
+    """What stopping early saves and loses, as of `adaptive_gain`.
+
+    Args:
+        items: the votes.
+        stopped: what the rule does on each item.
+        asked: what asking as often as allowed does.
+        options: seed, confidence and draws.
+    """
+    chosen, rows = options, []
+    for item, early, late in zip(items, stopped, asked, strict=True):
         rows.append(
             {
                 "item_id": item.item_id,

@@ -124,6 +124,11 @@ class Ballots:
         """Whether it is known how much was written."""
         return any(np.isfinite(item.tokens).any() for item in self.items)
 
+    @property
+    def n_uncounted(self) -> int:
+        """Votes of which it is not known how much was written."""
+        return sum(int((~np.isfinite(item.tokens)).sum()) for item in self.items)
+
     def of_subset(self, subset: str) -> "Ballots":
         """Only the items of this subset."""
         kept = tuple(item for item in self.items if item.subset == subset)
@@ -273,7 +278,7 @@ def _pointwise(rows: pd.DataFrame, size: int, filter_by: Filter) -> list[_Vote]:
                 verdict == TIE,
                 scores,
                 float(together[filter_by].mean()),
-                float(together["n_tokens"].sum(min_count=1)),
+                float(together["n_tokens"].sum(skipna=False)),
             )
         )
     return found

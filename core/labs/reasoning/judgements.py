@@ -297,7 +297,7 @@ class _Checker:
         return letter
 
     def _scores(self, at: int, cell: Any, size: int, order: str) -> tuple[float, ...] | None:
-        if not _there(cell) or cell == "":
+        if not _there(cell) or (isinstance(cell, str) and not cell):
             return None
         numbers = _numbers(cell)
         if numbers is None or len(numbers) not in (size, len(order)):

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -17,12 +18,13 @@ SHAPE_MEANING: dict[Shape, str] = {
     "zero if negative": "max(0, d), the default of the code",
     "clip": "d held between 0 and 1, as in the paper",
     "identity": "d as it is",
-    "one minus": "1 - d (our reading of the name)",
-    "threshold": "d where it reaches the parameter, else 0 (our reading of the name)",
-    "sigmoid": "1 / (1 + exp(-k d)), k the parameter (our reading of the name)",
-    "leaky": "d, a hundredth of it below 0 (our reading of the name)",
+    "one minus": "1 - d",
+    "threshold": "d where it reaches t, else 0",
+    "sigmoid": "1 / (1 + exp(-k (2 d - 1))), and 1 / (1 + exp(-d)) for k = 0",
+    "leaky": "d, a hundredth of it below t",
 }
-"""The code also names a compound shape; what it does is not known to us, so it is not offered."""
+"""As RLPR's code has them, "clip" apart. Its compound shapes, a threshold and then a sigmoid, are
+not offered."""
 
 LEAK = 0.01
 FORMAT_WEIGHT = 0.1
@@ -35,9 +37,10 @@ class Debias:
     Attributes:
         baseline: subtract the score without reasoning.
         shape: applied to the difference.
-        parameter: of "threshold" and "sigmoid".
+        parameter: t of "threshold" and "leaky", k of "sigmoid".
         format_weight: share of the reward that is given for the format; the code's is 0.1.
-        rounded: round the baseline to bfloat16 first, as the code does.
+        rounded: round the score after the reasoning to bfloat16 first, as the code does; the
+            baseline stays as it is given (our reading: the code reads it once and keeps it).
     """
 
     baseline: bool = True
@@ -72,9 +75,9 @@ def shaped(difference: npt.ArrayLike, shape: Shape, parameter: float = 0.05) -> 
     elif shape == "threshold":
         found = np.where(d >= parameter, d, 0.0)
     elif shape == "sigmoid":
-        found = 1.0 / (1.0 + np.exp(-parameter * d))
+        found = np.asarray(expit(parameter * (2 * d - 1) if parameter else d))
     elif shape == "leaky":
-        found = np.where(d < 0, LEAK * d, d)
+        found = np.where(d < parameter, LEAK * d, d)
     else:
         found = d
     return np.asarray(np.where(np.isnan(d), np.nan, found), dtype=np.float64)
@@ -105,18 +108,11 @@ def rlpr_score(
     """
     how = how or Debias()
     r = np.asarray(with_reasoning, dtype=np.float64)
+    r = bfloat16(r) if how.rounded else r
     base = np.zeros_like(r)
     if how.baseline:
         given = np.broadcast_to(np.asarray(without, dtype=np.float64), r.shape)
         base = np.where(np.isnan(given), 0.0, given)
-        base = bfloat16(base) if how.rounded else base
     gain = shaped(r - base, how.shape, how.parameter)
     tags = np.asarray(format_ok, dtype=np.float64)
     return np.asarray((1 - how.format_weight) * gain + how.format_weight * tags, dtype=np.float64)
-
-
-def share_clipped(with_reasoning: npt.ArrayLike, without: npt.ArrayLike) -> tuple[int, int]:
-    """How many traces make the reference less likely than no reasoning, of how many compared."""
-    d = np.asarray(with_reasoning, dtype=np.float64) - np.asarray(without, dtype=np.float64)
-    d = d[np.isfinite(d)]
-    return int((d <= 0).sum()), int(d.size)

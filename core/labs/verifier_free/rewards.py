@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.labs.groups import group_advantages, leave_one_out_advantages
+from core.labs.groups import Scale, group_advantages, leave_one_out_advantages
 from core.labs.verifier_free.aggregates import (
     WHOLE,
     Aggregate,
@@ -27,21 +27,29 @@ FloatArray = npt.NDArray[np.float64]
 Method = Literal["VeriFree", "RLPR", "NOVER"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-AdvantageKind = Literal["RLOO", "mean", "GRPO std"]
+AdvantageKind = Literal["RLOO", "mean", "GRPO std", "GRPO sample std"]
 ADVANTAGES: tuple[AdvantageKind, ...] = get_args(AdvantageKind)
 ADVANTAGE_MEANING: dict[AdvantageKind, str] = {
     "RLOO": "reward minus the mean of the others",
     "mean": "reward minus the group's mean",
-    "GRPO std": "reward minus the group's mean, over the group's standard deviation",
+    "GRPO std": "reward minus the group's mean, over the group's standard deviation (n)",
+    "GRPO sample std": "reward minus the group's mean, over the group's sample standard deviation "
+    "(n - 1)",
 }
 OWN_ADVANTAGE: dict[Method, AdvantageKind] = {
     "VeriFree": "RLOO",
-    "RLPR": "GRPO std",
+    "RLPR": "GRPO sample std",
     "NOVER": "mean",
 }
-"""What each method's own training uses."""
+"""What each method's own training uses; RLPR's code divides by the sample standard deviation."""
 
 FLAT = 1e-9
+
+_SCALES: dict[AdvantageKind, Scale] = {
+    "mean": "none",
+    "GRPO std": "population",
+    "GRPO sample std": "sample",
+}
 
 
 def advantages(rewards: npt.ArrayLike, kind: AdvantageKind) -> FloatArray:
@@ -49,14 +57,15 @@ def advantages(rewards: npt.ArrayLike, kind: AdvantageKind) -> FloatArray:
 
     Args:
         rewards: (n,) finite.
-        kind: RLOO (VeriFree), mean (Dr. GRPO, NOVER) or GRPO's population standard deviation.
+        kind: RLOO (VeriFree), mean (Dr. GRPO, NOVER), or over the population or the sample (RLPR)
+            standard deviation.
     """
     values = np.asarray(rewards, dtype=np.float64)
     if values.size < 2 or np.ptp(values) < FLAT:
         return np.zeros_like(values)
     if kind == "RLOO":
         return leave_one_out_advantages(values)
-    return group_advantages(values, scale="none" if kind == "mean" else "population")
+    return group_advantages(values, scale=_SCALES[kind])
 
 
 def verifree_rewards(rows: Sequence[npt.ArrayLike | None], span: Span = WHOLE) -> FloatArray:

@@ -61,13 +61,13 @@ class Written:
 
     Attributes:
         text: of the reply.
-        n_tokens: of the reply, end token included.
+        n_tokens: of the reply, end token included; None where the server does not say.
         truncated: it was cut at the limit.
         problem: why there is no text, "" where there is one.
     """
 
     text: str
-    n_tokens: int
+    n_tokens: int | None
     truncated: bool
     problem: str = ""
 
@@ -259,7 +259,7 @@ class ChatBackend:
                 except StoppedError:
                     return found + [None] * left
                 except ScoringError as error:
-                    return [*found, *[Written("", 0, False, str(error))] * left]
+                    return [*found, *[Written("", None, False, str(error))] * left]
             return found
 
         with ThreadPoolExecutor(self._concurrency) as pool:
@@ -285,7 +285,9 @@ class ChatBackend:
         if not choices:
             raise ScoringError("The server answered with no text.")
         total = (reply.get("usage") or {}).get("completion_tokens")
-        tokens = total // len(choices) if isinstance(total, int) else 0
+        # Usage is of the whole reply: each of its texts gets an equal part. Servers that count
+        # nothing leave it out, or say 0, which no text has.
+        tokens = total // len(choices) if isinstance(total, int) and total > 0 else None
         texts = [_written(choice, tokens) for choice in choices]
         if told is not None:
             for place, each in enumerate(texts):
@@ -377,10 +379,10 @@ def _told(watch: Watch | None, index: int, first: int) -> Told | None:
     return lambda place, text: watch(index, first + place, lambda: text)
 
 
-def _written(choice: Any, n_tokens: int) -> Written | None:
+def _written(choice: Any, n_tokens: int | None) -> Written | None:
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict):
-        return Written("", 0, False, "The server's answer holds no message.")
+        return Written("", n_tokens, False, "The server's answer holds no message.")
     if "finish_reason" in choice and choice["finish_reason"] is None:
         return None  # a stream that was ended here: the text is not whole
     return Written(message_text(message), n_tokens, choice.get("finish_reason") == "length")

@@ -59,12 +59,13 @@ class Record:
     """What a judge gave for one sample, before it is read; this is what is stored.
 
     Attributes:
+        n_tokens: of the text, None where the server does not say.
         log_probabilities: of the verdict words (nats), None where text was written.
         problem: why there is nothing to read, "" where there is.
     """
 
     text: str
-    n_tokens: int
+    n_tokens: int | None
     truncated: bool
     log_probabilities: dict[str, float] | None = None
     problem: str = ""
@@ -84,7 +85,7 @@ class Judgement:
     confidence: float
     mass: float
     meta_score: float
-    n_tokens: int
+    n_tokens: float
     truncated: bool
     seed: int
     raw: str
@@ -235,7 +236,8 @@ class Judge:
         reading, confidence, mass = self._reading(question, record)
         problem = reading.problem
         if problem and record.truncated:
-            problem += f" The text was cut at {record.n_tokens} tokens."
+            n = record.n_tokens
+            problem += f" The text was cut at {'its limit' if n is None else f'{n} tokens'}."
         return Judgement(
             judge=self.name,
             item_id=question.item.item_id,
@@ -247,7 +249,7 @@ class Judge:
             confidence=confidence,
             mass=mass,
             meta_score=math.nan,
-            n_tokens=record.n_tokens,
+            n_tokens=math.nan if record.n_tokens is None else record.n_tokens,
             truncated=record.truncated,
             seed=self.part.seed,
             raw=record.text,

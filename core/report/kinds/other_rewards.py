@@ -20,6 +20,11 @@ PROCESS = (
     "mean of the accuracy on wrong and on sound solutions, with a threshold from other problems; "
     "AUC is the chance that a sound solution gets more than a wrong one."
 )
+OWN_SOLUTIONS = (
+    "Solutions of a file with their first wrong steps. F1 is the harmonic mean of the accuracy on "
+    "wrong and on sound solutions; AUC is the chance that a sound solution gets more than a wrong "
+    "one."
+)
 RUBRIC = (
     "Ranks of the same responses within their prompts by a scalar reward model and by the rubric. "
     "What a pitfall takes away is our reading of Rubrics as Rewards."
@@ -34,7 +39,7 @@ def other_rewards_sections(
     Args:
         tables: `estimates` (`core.report.pack_estimates`) and any of `responses`, `ranking` with
             `steps`, `shift` with `criteria`.
-        options: of the page: `rule`, `scalar`, `source`.
+        options: of the page: `rule`, `scalar`, `source`, and `own` for solutions of a file.
     """
     found = []
     told = unpack_estimates(tables["estimates"]) if "estimates" in tables else {}
@@ -55,7 +60,7 @@ def other_rewards_sections(
         found.append(
             Section(
                 "Does it find the first wrong step?",
-                PROCESS,
+                OWN_SOLUTIONS if options.get("own") else PROCESS,
                 tables=_some(
                     tables, {"As a reward of whole solutions": "ranking", "Steps": "steps"}
                 ),

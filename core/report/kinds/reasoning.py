@@ -24,9 +24,11 @@ ORDERS = (
     "other order of the same item."
 )
 ADAPTIVE = (
-    "Asking stops once the vote is settled, or once the posterior of the votes is sure enough. The "
-    "chances are exact over all orders in which the recorded judgements can arrive. The two "
-    "posteriors are our reading."
+    "Asking stops once the vote, or the sum of the scores, is settled, or once a posterior is sure "
+    "enough. The chances are exact over all orders in which the recorded judgements can arrive "
+    "(sums of more than 10 judgements: means over random orders). The posteriors are our reading: "
+    "a Beta one of the votes, and of scores a normal model of their differences with a conjugate "
+    "prior."
 )
 SCALAR = (
     "A scalar reward model on the same items, paired by item. Costs are tokens that the judge "

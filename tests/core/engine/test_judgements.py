@@ -153,6 +153,38 @@ def test_a_new_parser_reads_old_texts(judge: Judge, store: JudgementStore) -> No
     assert (first["verdict"], first["raw"]) == ("B", record.text)
 
 
+def test_tokens_that_were_not_counted_stay_unknown_in_the_store(
+    judge: Judge, store: JudgementStore
+) -> None:
+    records = {
+        b"now": Record("text", None, False),
+        b"before": Record("text", 0, False),
+        b"nothing": Record("", 0, False),
+    }
+    store.put_many("tiny", {key: ("AB", 0, record) for key, record in records.items()})
+    found = store.get_many(list(records))
+    assert {key: found[key].n_tokens for key in records} == {
+        b"now": None,
+        b"before": None,
+        b"nothing": 0,
+    }
+
+
+def test_a_rate_in_tokens_is_unknown_where_they_are_not_counted(store: JudgementStore) -> None:
+    from core.models.judges import ChatBackend
+
+    def reply(body: dict[str, Any]) -> dict[str, Any]:
+        message = {"content": "Verdict: [[A]]"}
+        return {"choices": [{"message": message, "finish_reason": "stop"}] * body["n"]}
+
+    judge = Judge("remote", ChatBackend(reply, "server", 1), JudgePart(format="rubric-pair"))
+    told: list[Progress] = []
+    table = judge_items(judge, ITEMS[:1], store=store, progress=told.append).table
+    assert table["n_tokens"].isna().all()
+    assert told[-1].tokens_per_s != told[-1].tokens_per_s
+    assert told[-1].rate_per_s > 0
+
+
 def test_what_a_server_refused_is_asked_again(store: JudgementStore) -> None:
     from core.errors import ScoringError
     from core.models.judges import ChatBackend

@@ -63,6 +63,19 @@ def test_a_shared_beginning_read_once_changes_nothing(
     same(model.after(prefix, parts), wanted)  # nothing is left over from the first time
 
 
+@pytest.mark.parametrize("at_once", [1, 12, 4096])
+def test_the_next_token_after_a_shared_beginning(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(language, "TOKENS_AT_ONCE", at_once)
+    prefix: Tokens = (3, 4, 5, 6)
+    parts: list[Tokens] = [(7, 8, 9), (), (11,), (12, 13, 14, 15)]
+    wanted = model.next_token([(*prefix, *part) for part in parts])
+    np.testing.assert_allclose(model.next_token_after(prefix, parts), wanted, atol=1e-5)
+    np.testing.assert_allclose(model.next_token_after(prefix, [()]), wanted[[1]], atol=1e-5)
+    assert model.next_token_after(prefix, []).shape == (0, wanted.shape[1])
+
+
 def test_the_next_token_does_not_depend_on_its_neighbours(model: LanguageModel) -> None:
     prompts = [prefix for prefix, _ in TEXTS]
     together = model.next_token(prompts)

@@ -198,3 +198,17 @@ def test_the_service_scores_it_like_any_model(tagger: Path) -> None:
         service.close()
     assert frame["error"].tolist() == [""]
     assert report.holds
+
+
+def test_given_steps_are_not_cut_again(tagger: Path) -> None:
+    model = load_card_model(card(tagger), device="cpu")
+    assert isinstance(model, ProcessRewardModel)
+    turns = CONVERSATION[:-1]
+    (cut,) = model.step_rewards([CONVERSATION])
+    same = model.score_steps(turns, STEPS)
+    assert same.steps == cut.steps
+    np.testing.assert_allclose(same.scores, cut.scores)
+    whole = model.score_steps(turns, ["One.\n\nStill one.", "Two."])
+    assert len(whole.scores) == 2
+    with pytest.raises(ConversationError):
+        model.score_steps(turns, [])

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,13 @@ from transformers import AutoModelForCausalLM
 
 from core.engine.service import RewardService
 from core.errors import CardError, ModelLoadError
-from core.models.base import Capability
+from core.models.base import Capability, FloatArray
 from core.models.card import RewardModelCard, read_card
+from core.models.catalogue import load_card
 from core.models.loading import load_card_model
-from core.models.rubric import NO, YES, RubricRewardModel
-from core.schema import make_conversation
+from core.models.rubric import NO, YES, RubricRewardModel, common_beginning
+from core.models.sampling import Tokens
+from core.schema import Conversation, make_conversation
 from tests.tiny import chat_tokenizer, save_language_model
 
 CRITERIA = [
@@ -66,6 +69,75 @@ def test_criteria_are_read_from_the_words_probabilities(folder: Path) -> None:
         )
         assert reading.yes[position] == pytest.approx(yes / (yes + no), abs=1e-5)
         assert reading.mass[position] == pytest.approx(yes + no, abs=1e-6)
+
+
+def test_what_questions_share_is_passed_once_and_changes_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(folder)
+    wanted = apart(model, CONVERSATIONS)
+    passed: list[int] = []
+    real = model.model.next_token_after
+
+    def counted(prefix: Tokens, rest: Sequence[Tokens]) -> FloatArray:
+        passed.append(len(prefix) + sum(map(len, rest)))
+        return real(prefix, rest)
+
+    monkeypatch.setattr(model.model, "next_token_after", counted)
+    readings = model.read(CONVERSATIONS, asked=("explicit",))
+    for reading, (yes, mass) in zip(readings, wanted, strict=True):
+        np.testing.assert_allclose(reading.yes, yes, atol=1e-5)
+        np.testing.assert_allclose(reading.mass, mass, atol=1e-5)
+    asked = [model.token_counts(each)[0] for each in CONVERSATIONS]
+    assert len(passed) == 2
+    assert all(few < 0.75 * many for few, many in zip(passed, asked, strict=True))
+
+
+def test_a_rubric_of_one_criterion_shares_nothing(folder: Path) -> None:
+    model = load(folder, criteria=CRITERIA[:1])
+    wanted = apart(model, CONVERSATIONS)
+    for reading, (yes, _) in zip(model.read(CONVERSATIONS), wanted, strict=True):
+        np.testing.assert_allclose(reading.yes, yes, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("texts", "shared"),
+    [
+        ([(1, 2, 3), (1, 2, 4), (1, 2, 3, 5)], 2),
+        ([(1, 2), (1, 2, 3)], 2),
+        ([(1,), (2,)], 0),
+        ([(1, 2)], 2),
+    ],
+)
+def test_common_beginnings(texts: list[Tokens], shared: int) -> None:
+    assert common_beginning(texts) == shared
+
+
+@pytest.mark.slow
+def test_the_embedded_rubric_reads_the_same_with_the_beginning_passed_once() -> None:
+    model = load_card_model(load_card("smollm2-rubric"), device="cpu")
+    assert isinstance(model, RubricRewardModel)
+    texts = [make_conversation("Why is the sky blue?", "Air scatters blue light the most.")]
+    ((yes, mass),) = apart(model, texts)
+    (reading,) = model.read(texts, asked=("explicit",))
+    np.testing.assert_allclose(reading.yes, yes, atol=1e-5)
+    np.testing.assert_allclose(reading.mass, mass, atol=1e-5)
+
+
+def apart(
+    model: RubricRewardModel, conversations: Sequence[Conversation]
+) -> list[tuple[FloatArray, FloatArray]]:
+    """Each question passed by itself from its beginning to its end."""
+    found = []
+    for conversation in conversations:
+        after = np.concatenate(
+            [np.exp(model.model.next_token([each])) for each in model._questions(conversation)]
+        )
+        yes, no = model._tokens(YES), model._tokens(NO)
+        shared = yes & no
+        sums = [after[:, sorted(each - shared)].sum(axis=1) for each in (yes, no)]
+        found.append((sums[0] / (sums[0] + sums[1]), sums[0] + sums[1]))
+    return found
 
 
 def test_explicit_reward_weighs_criteria_and_takes_pitfalls_off(folder: Path) -> None:

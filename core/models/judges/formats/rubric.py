@@ -37,10 +37,13 @@ number from 1 (very poor) to 9 (excellent)."""
 
 _VERDICT = re.compile(r"\[\[\s*(A|B|[Tt]ie|TIE)\s*\]\]")
 _LOOSE_VERDICT = re.compile(
-    r"^\W*verdict\W*(?:response\s+)?(A|B|tie)(?:[^\w\n]*$|\s+is\s+better\b)",
+    r"^\W*verdict(?:[^\w\n]*response[^\S\n]+|\W*)(A|B|tie)(?:[^\w\n]*$|\s+is\s+better\b)",
     re.IGNORECASE | re.MULTILINE,
 )
-"""A line "Verdict: A" without the brackets; "Verdict: a good answer" is none."""
+"""A line "Verdict: A" without the brackets, or the letter alone on a line after it.
+
+"Verdict: a good answer" is none, nor is "Response A:" on a later line: it begins a new response.
+"""
 _SCORE = re.compile(
     r"^\W*score\W*?(-?\d+(?:\.\d+)?)(?=\s*(?:/\s*(?:9|10)\b)?[\s.*\])]*$)",
     re.IGNORECASE | re.MULTILINE,

@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 from core.errors import TableError
-from core.labs.implicit.length import length_report
+from core.labs.implicit.length import length_report, responses_of_readings
 
 
 def made(n: int, *, per_token: float, noise: float = 0.1, seed: int = 0) -> pd.DataFrame:
@@ -79,3 +79,34 @@ def test_what_cannot_work_says_so() -> None:
         length_report(pd.DataFrame({"prompt_id": []}), rng=np.random.default_rng(0))
     with pytest.raises(TableError, match="No response"):
         length_report(made(2, per_token=0).assign(sum=np.nan), rng=np.random.default_rng(0))
+
+
+def test_pairs_that_were_read_keep_to_their_own_chosen_response() -> None:
+    pairs = pd.DataFrame(
+        [
+            ("1", "p", "good", "bad"),
+            ("2", "p", "good", "worse"),
+            ("3", "p", "better", "bad"),
+            ("4", "q", "fine", "poor"),
+            ("5", "q", "fine", "unread"),
+        ],
+        columns=["pair_id", "prompt_id", "chosen", "rejected"],
+    )
+    texts = {"good": 3.0, "bad": 1.0, "worse": 0.0, "better": 0.5, "fine": 2.0, "poor": 1.0}
+    readings = {
+        f"{row.pair_id}/{side}": (len(getattr(row, side)), texts[getattr(row, side)], 0.1)
+        for row in pairs.itertuples()
+        for side in ("chosen", "rejected")
+        if getattr(row, side) in texts
+    }
+    table = responses_of_readings(pairs, readings)
+    chosen = table[table["response"] == "chosen"]
+    assert chosen[["prompt_id", "group", "sum"]].values.tolist() == [
+        ["p", 0, 3.0],
+        ["p", 1, 0.5],
+        ["q", 0, 2.0],
+    ]
+    report = length_report(table, rng=np.random.default_rng(0), n_resamples=50)
+    assert sorted(report.pairs["gap_sum"]) == [-0.5, 1.0, 2.0, 3.0]
+    assert report.effects[0].accuracy.value == 0.75
+    assert report.effects[0].accuracy.n_prompts == 2

@@ -77,6 +77,13 @@ def test_calibration_and_report_share_no_problem_and_agree_with_brute_force() ->
     assert found.f1.value == pytest.approx(f1)
     assert found.f1.low <= found.f1.value <= found.f1.high
     assert found.f1.n_prompts == 21
+    # An accuracy is over the solutions of its kind, not over all.
+    wrong = found.predictions["label"] != -1
+    assert (found.f1.n, found.on_erroneous.n, found.on_correct.n) == (
+        len(wrong),
+        int(wrong.sum()),
+        int((~wrong).sum()),
+    )
 
 
 def test_the_threshold_is_the_best_there_is() -> None:
@@ -145,3 +152,14 @@ def test_the_share_of_position_is_the_ratio_of_sums_of_squares() -> None:
     assert position_share(table) == pytest.approx((2 * 0.04 + 2 * 0.04) / 0.2)
     equal = table.assign(scores=[[0.5, 0.5], [0.5, 0.5, 0.5]])
     assert np.isnan(position_share(equal))
+
+
+def test_a_threshold_needs_both_kinds_of_solutions() -> None:
+    table = pd.DataFrame(
+        {"problem_id": list("abcd"), "scores": [[0.5, 0.6]] * 4, "label": [-1, -1, -1, -1]}
+    )
+    with pytest.raises(TableError, match="all right"):
+        first_errors(table, rng=np.random.default_rng(0))
+    found = first_errors(table, rng=np.random.default_rng(0), threshold=0.4, n_resamples=20)
+    assert found.on_correct.value == 1
+    assert np.isnan(found.f1.value)

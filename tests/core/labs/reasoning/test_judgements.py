@@ -166,3 +166,12 @@ def test_an_interrupted_recording_keeps_most_judgements():
     few = [row for row in rows if row["item_id"] in ("long-0", "long-1")]
     few += [{"item_id": f"short-{at}", "verdict": "B", "best": "A"} for at in range(20)]
     assert ballots_of(check_judgements(pd.DataFrame(few))).k_max == 1
+
+
+def test_lists_of_scores_out_of_parquet_are_arrays_and_read_as_lists():
+    table = pd.DataFrame(
+        {"item_id": ["x"], "order": ["BA"], "scores": [np.array([3.0, 7.0])], "verdict": [None]}
+    )
+    (row,) = check_judgements(table).table.to_dict("records")
+    assert row["scores"] == (3.0, 7.0)
+    assert row["verdict"] == "B"

@@ -23,7 +23,6 @@ from core.labs.verifier_free.debias import (
     debiased,
     rlpr_score,
     shaped,
-    share_clipped,
 )
 from core.labs.verifier_free.filter import FilterOptions, group_std, next_average, run_filter
 from core.labs.verifier_free.rewards import (
@@ -108,11 +107,13 @@ def test_shapes():
         "identity": [-0.5, 0.02, 1.5],
         "one minus": [1.5, 0.98, -0.5],
         "threshold": [0, 0, 1.5],
-        "sigmoid": [1 / (1 + math.exp(-0.05 * x)) for x in d[:3]],
-        "leaky": [-0.005, 0.02, 1.5],
+        "sigmoid": [1 / (1 + math.exp(-0.05 * (2 * x - 1))) for x in d[:3]],
+        "leaky": [-0.005, 0.0002, 1.5],
     }
     for shape, values in expected.items():
         assert got[shape][:3] == pytest.approx(values)
+    # Steepness 0 stands for the plain sigmoid.
+    assert shaped(0.3, "sigmoid", 0.0) == pytest.approx(1 / (1 + math.exp(-0.3)))
 
 
 def test_rounding_equals_that_of_torch():
@@ -122,8 +123,11 @@ def test_rounding_equals_that_of_torch():
     assert np.isnan(bfloat16([np.nan]))[0]
 
 
-def test_clipped_traces_are_counted():
-    assert share_clipped([0.6, 0.4, np.nan, 0.5], 0.5) == (2, 3)
+def test_rounding_is_of_the_score_after_the_reasoning_and_not_of_the_baseline():
+    how = Debias(shape="identity", format_weight=0.0, rounded=True)
+    rounded = torch.tensor(0.62).bfloat16().item()
+    assert rounded == 0.62109375
+    assert rlpr_score([0.62], [0.3], [True], how) == pytest.approx([rounded - 0.3], abs=1e-12)
 
 
 def test_the_spread_of_a_group():
@@ -179,6 +183,8 @@ def test_advantages_of_the_vector():
     assert advantages(rewards, "mean") == pytest.approx([-0.3, -0.1, 0.4, 0])
     got = advantages(rewards, "GRPO std")
     assert got == pytest.approx(np.array([-0.3, -0.1, 0.4, 0]) / 0.254951, abs=1e-4)
+    sample = advantages(rewards, "GRPO sample std")
+    assert sample == pytest.approx(np.array([-0.3, -0.1, 0.4, 0]) / 0.294392, abs=1e-4)
 
 
 @pytest.mark.parametrize("kind", ADVANTAGES)
@@ -230,7 +236,11 @@ def test_the_methods_side_by_side():
     assert table.loc["NOVER", "rank_reward"].tolist() == pytest.approx([1 / 3, 2 / 3, 1])
     assert table.loc["NOVER", "efficiency"].tolist() == pytest.approx([0, 0.5, 0])
     assert table.loc["NOVER", "reward"].tolist() == pytest.approx([4 / 3, 13 / 6, 2])
-    assert set(table["advantage_kind"]) == {"RLOO", "GRPO std", "mean"}
+    assert set(table["advantage_kind"]) == {"RLOO", "GRPO sample std", "mean"}
+    # Rewards .133, .145, .1 less their mean .126, over the sample standard deviation .023363.
+    rlpr = np.array([0.133, 0.145, 0.1])
+    expected = (rlpr - rlpr.mean()) / rlpr.std(ddof=1)
+    assert table.loc["RLPR", "advantage"].tolist() == pytest.approx(expected, abs=1e-3)
     assert table.groupby("method")["advantage"].sum().abs().max() < 1e-9
     assert not table["flat"].any()
 

@@ -382,6 +382,26 @@ def test_a_server_that_gives_fewer_texts_is_asked_again() -> None:
     assert bodies[0]["seed"] != bodies[1]["seed"]
 
 
+def test_scores_of_a_pair_are_turned_back_to_the_responses() -> None:
+    text = "<think>x</think><score_A>9</score_A><score_B>2</score_B>"
+    for form, more in (("j1-pair-scores", ""), ("j1-pair-both", " [[A]]")):
+        backend, _ = chat_server([{"choices": [choice(text + more)]}] * 2)
+        own, swapped = Judge("remote", backend, part(form)).judge([ITEM])
+        assert (own.order, own.verdict, own.scores) == ("AB", "A", (9.0, 2.0))
+        assert (swapped.order, swapped.verdict, swapped.scores) == ("BA", "B", (2.0, 9.0))
+
+
+@pytest.mark.parametrize("usage", [{}, {"usage": None}, {"usage": {"completion_tokens": 0}}])
+def test_tokens_that_a_server_does_not_count_are_unknown(usage: dict[str, Any]) -> None:
+    texts = [choice("Verdict: [[A]]"), choice("Verdict", "length")]
+    backend, _ = chat_server([{"choices": texts, **usage}])
+    judge = Judge("remote", backend, part(samples=2, both_orders=False))
+    found = judge.judge([ITEM])
+    assert all(math.isnan(each.n_tokens) for each in found)
+    assert judgement_table(found)["n_tokens"].isna().all()
+    assert found[1].problem.endswith("The text was cut at its limit.")
+
+
 def test_thinking_that_a_server_took_out_is_put_back() -> None:
     backend, _ = chat_server([{"choices": [choice("[[B]]", reasoning_content="A is wrong.")]}])
     judge = Judge("remote", backend, part("j1-pair", both_orders=False))
