@@ -1,5 +1,6 @@
 """Figures of implicit, process and rubric rewards."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -72,7 +73,7 @@ def step_strip(
         begun = literal([" ".join(each.split()) for each in steps], width=width)
         # A step that names its own number needs no other.
         told = [
-            text if str(n) in text.split(":")[0] else f"{n} · {text}"
+            text if re.match(rf"(step )?{n}[.:)]", text, re.IGNORECASE) else f"{n} · {text}"
             for n, text in zip(numbers, begun, strict=True)
         ]
         figure.update_xaxes(ticktext=told, tickangle=0)

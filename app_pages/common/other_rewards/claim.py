@@ -5,8 +5,8 @@ import streamlit as st
 CLAIMS = (
     "**Implicit rewards** · DPO (Rafailov et al. 2023): at the optimum of the KL-regularised "
     "objective β times the log-ratio of policy and reference is the reward, up to a term of the "
-    "prompt. "
-    "Its sum over tokens grows with length; the mean is offered beside it.",
+    "prompt. A sum over tokens can follow length, in either direction; the slope on these pairs "
+    "and the mean are beside it.",
     "**Process rewards, second-hand** · arXiv 2510.00492: over many domains, generative outcome "
     "rewards hold up best, and errors of stepwise scores add up along long solutions.",
     "**Rubrics, second-hand** · Rubrics as Rewards, arXiv 2507.17746: 7 to 20 criteria (essential, "

@@ -101,7 +101,8 @@ def _drawn(table: pd.DataFrame, report: LengthReport, recorded: LengthReport | N
         list(RULES),
         "rule",
         MEANING,
-        hint="The sum grows with every token whose log-ratio is not 0; the mean does not.",
+        hint="The sum adds up the log-ratios of all tokens, positive or negative; the mean divides "
+        "by their number.",
     )
     left, right = st.columns([0.58, 0.42], gap="medium")
     with left:

@@ -333,8 +333,9 @@ def _in_words(table: pd.DataFrame, found: FirstErrors, ranking: pd.DataFrame) ->
         best = ranking.loc[ranking["auc"].idxmax()]
         chance = " That cannot be told from chance." if best["low"] <= 0.5 <= best["high"] else ""
         text += (
-            f" As a reward of whole solutions, **{best['aggregate']}** does best: area under the "
-            f"curve {best['auc']:.2f} [{best['low']:.2f}, {best['high']:.2f}].{chance}"
+            f" As a reward of whole solutions, **{best['aggregate']}** has the highest area under "
+            f"the curve, {best['auc']:.2f} [{best['low']:.2f}, {best['high']:.2f}] over "
+            f"{best['n']} solutions; the four are not tested against each other.{chance}"
         )
     else:
         text += " All solutions are of one kind, so no reward can tell the kinds apart."

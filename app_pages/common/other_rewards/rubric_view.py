@@ -228,7 +228,11 @@ def _shift(shift: RankShift, scored: ScoredRubric, names: list[str]) -> None:
             f"best in {told(shift.same_best)} of prompts."
         )
         if top is not None:
-            st.markdown(f"The rubric ranks the good response first in {top:.0%} of prompts.")
+            n_good = int(good.sum())
+            st.markdown(
+                f"The rubric ranks the good response first in {round(top * n_good)} of {n_good} "
+                "prompts."
+            )
         left_out = "; ".join(f"{why}: {count}" for why, count in shift.kendall.left_out.items())
         st.caption(f"Over all responses Spearman is {told(shift.pooled)}. {left_out}")
         moved = table.assign(response=names if whole else "").sort_values(

@@ -18,7 +18,7 @@ def test_a_strip_frames_the_first_step_below_the_threshold() -> None:
     figure = step_strip(["a", "b", "<b>c</b>"], [0.9, 0.3, 0.2], threshold=0.5, label=2)
     bars = figure.data[0]
     assert list(bars.y) == [0.9, 0.3, 0.2]
-    drawn = [colour != "rgba(0,0,0,0)" for colour in bars.marker.line.color]
+    drawn = [width == 2 for width in bars.marker.line.width]
     assert drawn == [False, True, False]
     assert "<b>c</b>" not in list(bars.customdata)
     assert [note.x for note in figure.layout.annotations if note.text == "wrong"] == [3]
