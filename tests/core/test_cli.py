@@ -108,11 +108,11 @@ class TestScore:
         result = run("score", "-m", "length", "-i", source, "-o", output, "--pairs")
         assert result.exit_code == 1
         assert "Bad line 4, column chosen: expected text, found a list" in result.stderr
-        assert "line 5, rejected: this text has no reward" in result.stdout
+        assert "line 5, rejected: ValueError: this text has no reward" in result.stdout
         assert "n = 3 pairs of 3 prompts" in result.stdout
         assert "left out: 2 pairs" in result.stdout
         assert "1: column chosen: expected text, found a list" in result.stdout
-        assert "1: this text has no reward" in result.stdout
+        assert "1: ValueError: this text has no reward" in result.stdout
         records = json.loads(output.read_text())
         assert [record["margin"] for record in records] == [1, 0, -3, None, None]
         assert records[3]["reward_rejected"] == 5

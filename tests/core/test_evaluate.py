@@ -126,10 +126,12 @@ def test_bad_rows_and_failed_rewards_are_told_and_the_rest_counts(
     result = run("-m", "length", "-b", write(tmp_path / "own.json", *rows))
     assert result.exit_code == 1
     assert "Bad row: own.json, row 2, column chosen: expected text, found a number" in result.stderr
-    assert "Left out: 1 (1: this text has no reward)" in result.stdout
+    assert "Left out: 1 (1: ValueError: this text has no reward)" in result.stdout
     (saved,) = list_runs().runs
     assert saved.tables["scores"]["n"].tolist() == [1]
-    assert saved.manifest["details"]["left_out"] == {"length": {"this text has no reward": 1}}
+    assert saved.manifest["details"]["left_out"] == {
+        "length": {"ValueError: this text has no reward": 1}
+    }
 
 
 @pytest.mark.parametrize(
